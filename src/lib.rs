@@ -1,0 +1,17 @@
+//! Quarterdeck, a terminal deploy console: one build, every region, every host, and a retry of exactly those that failed.
+//!
+//! # One stream
+//!
+//! ```text
+//! config.toml + git revision -> Plan -> engine -> facts -> journal -> fold -> State -> console | plain | json | report
+//! operator keys / CLI        -> Action -> engine
+//! ```
+//!
+//! # The rooms
+//!
+//! Arrows point one way: `console`/`headless` -> `state` <- `engine` -> {`source`, `docker`, `aws`, `journal`}.
+//! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
+pub mod names;
+pub mod plan;
+pub mod problem;
+pub mod text;

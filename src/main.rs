@@ -1,0 +1,3 @@
+//! Parse, install hooks, dispatch; nothing else.
+
+fn main() {}

@@ -1,0 +1,195 @@
+//! A type for each thing that has a name, so that a [`Region`] is never passed where a [`HostId`] belongs.
+//!
+//! The names are plain data: they compare, sort, print and serialise as their text. Those with a grammar of their
+//! own are checked where they are made; those that AWS or Docker hand out are cleaned and otherwise taken as they are.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Clean;
+
+macro_rules! name {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Clean);
+
+        impl $name {
+            /// Takes the name as the outside gave it; only characters that could harm a terminal are replaced.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Clean::line(text.as_ref()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+name! {
+    /// An AWS region, such as `us-east-1`; it also names the region's lane.
+    Region
+}
+name! {
+    /// A rollout's name in the configuration, such as `ubuntu`; unique within a lane.
+    RolloutName
+}
+name! {
+    /// A managed node: `i-…` for EC2, `mi-…` for a hybrid node.
+    HostId
+}
+name! {
+    /// The id that SSM gave a command (36 characters).
+    CommandId
+}
+name! {
+    /// A content digest, `sha256:` and 64 hexadecimal digits.
+    Digest
+}
+name! {
+    /// A full git commit id, 40 (or 64) hexadecimal digits.
+    CommitId
+}
+name! {
+    /// An AWS account number, 12 digits.
+    AccountId
+}
+name! {
+    /// Which of a plan's builds, such as `build-1`; regions whose build inputs resolve alike share one.
+    BuildId
+}
+name! {
+    /// The correlation token of one SendCommand, carried in its `Comment` (at most 100 characters).
+    ///
+    /// Its form is `qd:<deployment>:<region>:<rollout>:<attempt>`, see [`Token::compose`].
+    Token
+}
+
+impl Digest {
+    /// The twelve hexadecimal digits that people compare by eye.
+    pub fn short(&self) -> &str {
+        let hex = self.as_str().strip_prefix("sha256:").unwrap_or(self.as_str());
+        hex.get(..12).unwrap_or(hex)
+    }
+}
+
+impl CommitId {
+    /// The first seven digits, as git prints them.
+    pub fn short(&self) -> &str {
+        self.as_str().get(..7).unwrap_or(self.as_str())
+    }
+}
+
+/// SSM refuses a longer Comment (service model of `SendCommand`).
+pub const COMMENT_MAX: usize = 100;
+
+impl Token {
+    /// The token of one send. `serial` counts the sends of this rollout, from 1, so no two sends share a token.
+    ///
+    /// Longer than [`COMMENT_MAX`] only if the rollout's name is longer than the configuration allows.
+    pub fn compose(deployment: DeploymentId, region: &Region, rollout: &RolloutName, serial: u32) -> Self {
+        Self::new(format!("qd:{}:{region}:{rollout}:{serial}", deployment.0.simple()))
+    }
+}
+
+/// A deployment's id: a UUIDv7, so that ids sort by the time they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentId(uuid::Uuid);
+
+impl DeploymentId {
+    /// A new id; the only place where one comes into being.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+
+    /// An id with given content, for tests and seeded simulations.
+    pub const fn from_u128(value: u128) -> Self {
+        Self(uuid::Uuid::from_u128(value))
+    }
+
+    /// The eight characters shown to people.
+    ///
+    /// They are the *last* eight digits: the first ones of a UUIDv7 are a clock and alike for deployments of one day.
+    pub fn short(&self) -> String {
+        let text = self.0.simple().to_string();
+        text[text.len() - 8..].to_owned()
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.hyphenated())
+    }
+}
+
+impl std::str::FromStr for DeploymentId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl Serialize for DeploymentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeploymentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A moment, in milliseconds since the Unix epoch. Pure code compares and subtracts moments; it never asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// The wall clock. Called at the edges only: where a fact is recorded and where a frame is drawn.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// How long after `earlier` this is; zero when the clock went backwards.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_fits_the_comment_with_the_longest_names_the_configuration_allows() {
+        let region = Region::new("ap-southeast-99");
+        let rollout = RolloutName::new("r".repeat(32));
+        let token = Token::compose(DeploymentId::from_u128(u128::MAX), &region, &rollout, 9999);
+        assert!(
+            token.as_str().len() <= COMMENT_MAX,
+            "{} characters",
+            token.as_str().len()
+        );
+    }
+
+    #[test]
+    fn a_deployment_id_survives_its_text_form() {
+        let id = DeploymentId::generate();
+        assert_eq!(id.to_string().parse::<DeploymentId>().expect("the text is a UUID"), id);
+        assert!(id.to_string().ends_with(&id.short()));
+    }
+}
