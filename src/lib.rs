@@ -11,7 +11,10 @@
 //!
 //! Arrows point one way: `console`/`headless` -> `state` <- `engine` -> {`source`, `docker`, `aws`, `journal`}.
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
+
+pub mod engine;
 pub mod names;
 pub mod plan;
 pub mod problem;
+pub mod state;
 pub mod text;

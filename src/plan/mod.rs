@@ -3,6 +3,8 @@
 //! `draft` folds the preflight's findings into checks and, when none of them forbids it, into a [`Plan`].
 //! Nothing here holds a secret: a secret build argument or parameter is present by its name only.
 
+pub mod check;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

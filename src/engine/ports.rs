@@ -1,0 +1,437 @@
+//! What the engine asks of the outside: small traits that it owns, so that it runs alike on AWS, on the rehearsal and in
+//! a simulation. Implementations live in `source`, `docker` and `aws`; every text they return is clean already.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::names::{AccountId, BuildId, CommandId, CommitId, Digest, HostId, Millis, Region, Token};
+use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Repository, Source, Target};
+use crate::problem::Problem;
+use crate::state::live::Progress;
+use crate::state::{HostStatus, Output, Step};
+use crate::text::Clean;
+
+/// Where rooms put progress. Cheap, never blocks, never fails.
+pub type Sink = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// git, as far as the engine needs it.
+#[async_trait]
+pub trait Git: Send + Sync {
+    /// Resolves a revision to a commit and how it stands to `branch`, remotes and the working directory.
+    async fn commit(&self, revision: &str, branch: Option<&str>) -> Result<Commit, Problem>;
+
+    /// The subjects of `old..new`, newest first, at most `limit`, and how many there are in all; `None` when the
+    /// repository does not have `old`.
+    async fn between(&self, old: &CommitId, new: &CommitId, limit: usize)
+    -> Result<Option<(Vec<Clean>, u32)>, Problem>;
+
+    /// Whether the source has this file, so that a missing Dockerfile is told before anything runs.
+    async fn has_file(&self, commit: &CommitId, source: Source, path: &str) -> Result<bool, Problem>;
+
+    /// A digest (12 hexadecimal digits) of the working directory's differences from the commit, for the tag of a dirty tree.
+    async fn dirty_hash(&self, commit: &CommitId) -> Result<String, Problem>;
+
+    /// Starts the build context as a stream of tar bytes, `.dockerignore` applied.
+    async fn context(&self, spec: &ContextSpec) -> Result<Context, Problem>;
+}
+
+/// Which context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextSpec {
+    /// The commit whose tree it is (or stands beside, for the working directory).
+    pub commit: CommitId,
+    /// The commit's tree or the working directory.
+    pub source: Source,
+    /// The context directory, relative to the repository's root.
+    pub directory: Clean,
+    /// The Dockerfile, relative to the context directory; never ignored.
+    pub dockerfile: Clean,
+}
+
+/// A build context in chunks. An `Err` item ends it: a half-sent tree must never build.
+pub type Context = std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<bytes::Bytes, Problem>> + Send>>;
+
+/// The Docker Engine.
+#[async_trait]
+pub trait Docker: Send + Sync {
+    /// Which engine it is; an error says what is wrong with the connection and what to do.
+    async fn info(&self) -> Result<EngineInfo, Problem>;
+
+    /// Builds an image. Cancelling stops it on the engine too.
+    async fn build(
+        &self,
+        spec: BuildSpec,
+        context: Context,
+        sink: Sink,
+        stop: CancellationToken,
+    ) -> Result<Built, BuildFailure>;
+
+    /// Tags `image` as `spec.reference` and pushes that tag once; trying again is the caller's business.
+    async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure>;
+}
+
+/// One build, ready for the engine: secrets included, so it has no Debug.
+pub struct BuildSpec {
+    /// Which of the plan's builds.
+    pub build: BuildId,
+    /// BuildKit or the classic builder.
+    pub builder: Builder,
+    /// The Dockerfile, relative to the context.
+    pub dockerfile: String,
+    /// The stage to build.
+    pub target: Option<String>,
+    /// Build arguments with their values.
+    pub args: BTreeMap<String, SecretString>,
+    /// `os/arch`.
+    pub platform: Option<String>,
+    /// Image labels.
+    pub labels: BTreeMap<String, String>,
+    /// A local tag for the image, such as `quarterdeck/sento:4f1c2ab`.
+    pub tag: String,
+    /// Credentials for registries that `FROM` may name: host, user name, password.
+    pub credentials: Vec<(String, String, SecretString)>,
+    /// The file that takes the whole log, created with mode 0600.
+    pub log: PathBuf,
+}
+
+/// A finished build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The image's id.
+    pub image: Digest,
+    /// Bytes of context sent.
+    pub context_bytes: u64,
+    /// The steps that ran, for the record.
+    pub steps: Vec<Step>,
+}
+
+/// A build without an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildFailure {
+    /// Stopped on request.
+    Cancelled,
+    /// It failed.
+    Failed {
+        /// What it was and what to do.
+        problem: Problem,
+        /// The step that failed.
+        step: Option<Step>,
+        /// Its command's exit code.
+        exit_code: Option<i64>,
+        /// The end of the failed step's log.
+        log_tail: Vec<Clean>,
+        /// Steps that ended before.
+        steps: Vec<Step>,
+    },
+}
+
+/// One push.
+pub struct PushSpec {
+    /// Whose lane.
+    pub region: Region,
+    /// The image's id in the engine.
+    pub image: Digest,
+    /// `host[:port]/name`, without a tag.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+    /// The registry's user name.
+    pub user: String,
+    /// The registry's password.
+    pub password: SecretString,
+}
+
+/// A complete push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The digest that the engine says it pushed.
+    pub digest: Digest,
+    /// Layers uploaded.
+    pub layers_pushed: u32,
+    /// Layers found in the registry.
+    pub layers_present: u32,
+}
+
+/// An incomplete push; the variant decides whether it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushFailure {
+    /// Stopped on request.
+    Cancelled,
+    /// The token is expired or missing: a fresh one is worth one more try.
+    Expired(Problem),
+    /// Network, 5xx, throttling or a stall: worth trying again after a while.
+    Transient(Problem),
+    /// The tag is there and immutable: equal digests are a success.
+    TagImmutable(Problem),
+    /// Trying again changes nothing: no repository, not authorised, no such image.
+    Final(Problem),
+}
+
+/// What an AWS call can come to, besides its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AwsError {
+    /// AWS asked to slow down; the call was refused.
+    Throttled(Problem),
+    /// Credentials are missing or expired: fresh ones mend it.
+    Expired(Problem),
+    /// No answer, or a 5xx: nobody knows whether the call took place.
+    Unknown(Problem),
+    /// AWS refused; trying again changes nothing.
+    Refused(Problem),
+}
+
+impl AwsError {
+    /// The problem, whichever it is.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Throttled(problem) | Self::Expired(problem) | Self::Unknown(problem) | Self::Refused(problem) => {
+                problem
+            }
+        }
+    }
+}
+
+/// One region's clients.
+#[derive(Clone)]
+pub struct RegionPorts {
+    /// Run Command.
+    pub ssm: Arc<dyn Ssm>,
+    /// The registry's API.
+    pub ecr: Arc<dyn Ecr>,
+    /// Who we are.
+    pub sts: Arc<dyn Sts>,
+}
+
+/// STS.
+#[async_trait]
+pub trait Sts: Send + Sync {
+    /// GetCallerIdentity.
+    async fn identity(&self) -> Result<Caller, AwsError>;
+}
+
+/// Who the credentials say we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The ARN.
+    pub arn: Clean,
+    /// The endpoint that answered, when it is not AWS's own.
+    pub endpoint: Option<Clean>,
+}
+
+/// ECR.
+#[async_trait]
+pub trait Ecr: Send + Sync {
+    /// GetAuthorizationToken: user name and password for the registry's host, good for hours.
+    async fn login(&self) -> Result<Login, AwsError>;
+
+    /// DescribeRepositories for one name; `None` when it does not exist.
+    async fn repository(&self, name: &str) -> Result<Option<FoundRepository>, AwsError>;
+
+    /// DescribeImages for one tag; `None` when it does not exist.
+    async fn image(&self, repository: &str, tag: &str) -> Result<Option<FoundImage>, AwsError>;
+
+    /// BatchGetImage of `from` and PutImage as `tag`, guarded by `digest`.
+    async fn retag(&self, repository: &str, from: &str, digest: &Digest, tag: &str) -> Result<Retagged, AwsError>;
+}
+
+/// A registry login. No Debug: the password is a secret.
+pub struct Login {
+    /// `AWS`, as far as is known.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+    /// The registry's host and port, without a scheme.
+    pub host: String,
+}
+
+/// A repository as ECR describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRepository {
+    /// Name, address and mutability.
+    pub repository: Repository,
+}
+
+/// An image as ECR describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// All of its tags.
+    pub tags: Vec<Clean>,
+    /// When it was pushed.
+    pub pushed_at: Option<Millis>,
+}
+
+/// What became of moving a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retagged {
+    /// The tag points at the digest now.
+    Moved,
+    /// It did already.
+    Already,
+    /// The repository forbids moving it.
+    Immutable,
+}
+
+/// SSM.
+#[async_trait]
+pub trait Ssm: Send + Sync {
+    /// DescribeInstanceInformation: the managed nodes that match all targets, to the last page.
+    async fn hosts(&self, targets: &[Target]) -> Result<Vec<ExpectedHost>, AwsError>;
+
+    /// DescribeDocument and GetDocument; `None` when the region does not have the document or the version.
+    async fn document(&self, name: &str, version: &str) -> Result<Option<Document>, AwsError>;
+
+    /// SendCommand, once: the SDK's own retries are off. [`AwsError::Unknown`] means that it may have taken place.
+    async fn send(&self, request: &SendRequest) -> Result<Accepted, AwsError>;
+
+    /// ListCommands since `since`, to the last page, for the command whose Comment is `token`.
+    async fn find(&self, token: &Token, since: Millis) -> Result<Option<Accepted>, AwsError>;
+
+    /// ListCommands for one command: the cheap look. `None` when SSM does not show it (yet).
+    async fn counts(&self, command: &CommandId) -> Result<Option<CommandCounts>, AwsError>;
+
+    /// One page of ListCommandInvocations, 50 at most, without output.
+    async fn invocations(&self, command: &CommandId, only: Option<Only>, page: Option<&str>) -> Result<Page, AwsError>;
+
+    /// GetCommandInvocation: what an ended invocation printed. `None` when SSM has no such invocation.
+    async fn output(
+        &self,
+        command: &CommandId,
+        host: &HostId,
+        step: Option<&str>,
+    ) -> Result<Option<(Output, Option<i32>)>, AwsError>;
+
+    /// CancelCommand for all hosts of the command.
+    async fn cancel(&self, command: &CommandId) -> Result<(), AwsError>;
+}
+
+/// A Command document as the region has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The number that the asked version means now.
+    pub version: Clean,
+    /// Its parameters.
+    pub parameters: Vec<DocumentParameter>,
+    /// `Linux`, `Windows`, `MacOS`.
+    pub platforms: Vec<Clean>,
+    /// The names of its steps, in order.
+    pub steps: Vec<Clean>,
+    /// Its execution timeout in seconds, where it states a number.
+    pub execution_timeout_secs: Option<u32>,
+}
+
+/// One parameter of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentParameter {
+    /// Its name.
+    pub name: Clean,
+    /// Whether it is a StringList.
+    pub is_list: bool,
+    /// Whether it has no default.
+    pub required: bool,
+    /// The values that it takes, if they are listed.
+    pub allowed_values: Vec<Clean>,
+    /// The pattern that values must match, if there is one (Java's dialect at the API).
+    pub allowed_pattern: Option<Clean>,
+}
+
+/// One SendCommand. No Debug: parameters may be secret.
+#[derive(Clone)]
+pub struct SendRequest {
+    /// The document's name or ARN.
+    pub document: String,
+    /// `$LATEST`, `$DEFAULT` or a number.
+    pub document_version: String,
+    /// Its parameters with their values.
+    pub parameters: BTreeMap<String, Vec<SecretString>>,
+    /// Whom it goes to.
+    pub to: Recipients,
+    /// TimeoutSeconds.
+    pub delivery_timeout_secs: u32,
+    /// MaxConcurrency.
+    pub max_concurrency: String,
+    /// MaxErrors.
+    pub max_errors: String,
+    /// The Comment.
+    pub token: Token,
+}
+
+/// Whom a command goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipients {
+    /// Targets: all of them have to match.
+    Targets(Vec<Target>),
+    /// InstanceIds, at most 50.
+    Hosts(Vec<HostId>),
+}
+
+/// A command that SSM has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub command: CommandId,
+    /// ExpiresAfter.
+    pub expires_at: Option<Millis>,
+}
+
+/// The cheap look at a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandCounts {
+    /// Status.
+    pub status: Clean,
+    /// StatusDetails.
+    pub details: Clean,
+    /// Whether Status says that it ended.
+    pub ended: bool,
+    /// TargetCount.
+    pub targets: u32,
+    /// CompletedCount: invocations that ended, well or badly.
+    pub completed: u32,
+    /// ErrorCount: Failed and Execution Timed Out.
+    pub errors: u32,
+    /// DeliveryTimedOutCount.
+    pub delivery_timed_out: u32,
+}
+
+/// Restricts a listing to invocations in one status, as SSM's `Status` filter spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Only {
+    /// `InProgress`.
+    InProgress,
+    /// `Failed`.
+    Failed,
+    /// `TimedOut`.
+    TimedOut,
+    /// `Cancelled`.
+    Cancelled,
+    /// `Success`.
+    Success,
+    /// `Delayed`.
+    Delayed,
+}
+
+/// One page of invocations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// What it shows; it may be empty though more pages follow.
+    pub invocations: Vec<Invocation>,
+    /// The token of the next page; an empty one counts as none.
+    pub next: Option<String>,
+}
+
+/// One invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The host.
+    pub host: HostId,
+    /// Its state.
+    pub status: HostStatus,
+}

@@ -1,0 +1,350 @@
+//! Figures derived from the state: counts, stages, outcome, and who can be retried.
+
+use std::collections::BTreeMap;
+
+use super::{
+    BuildPhase, HostState, HostStatus, LaneState, Outcome, PushPhase, RolloutState, SendPhase, State, TagPhase, Verdict,
+};
+use crate::names::{Digest, HostId, Region, RolloutName};
+use crate::problem::{Kind, Problem};
+
+/// How many hosts stand how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Not among any invocations yet.
+    pub waiting: usize,
+    /// Under way.
+    pub running: usize,
+    /// Done and right.
+    pub succeeded: usize,
+    /// Ran and did not succeed.
+    pub failed: usize,
+    /// Unknown whether they ran.
+    pub unknown: usize,
+    /// Did not run.
+    pub not_run: usize,
+}
+
+impl Counts {
+    /// All hosts.
+    pub fn total(self) -> usize {
+        self.waiting + self.running + self.unsuccessful() + self.succeeded
+    }
+
+    /// Those from which nothing more will come.
+    pub fn ended(self) -> usize {
+        self.succeeded + self.unsuccessful()
+    }
+
+    /// Those that ended without success.
+    pub fn unsuccessful(self) -> usize {
+        self.failed + self.unknown + self.not_run
+    }
+
+    fn slot(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
+            Verdict::Waiting => &mut self.waiting,
+            Verdict::Running => &mut self.running,
+            Verdict::Succeeded => &mut self.succeeded,
+            Verdict::Failed => &mut self.failed,
+            Verdict::Unknown => &mut self.unknown,
+            Verdict::NotRun => &mut self.not_run,
+        }
+    }
+
+    /// One host went from one verdict to another.
+    pub(super) fn shift(&mut self, from: Verdict, to: Verdict) {
+        let slot = self.slot(from);
+        *slot = slot.saturating_sub(1);
+        *self.slot(to) += 1;
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            running: self.running + other.running,
+            succeeded: self.succeeded + other.succeeded,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+            not_run: self.not_run + other.not_run,
+        }
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
+/// Where a lane stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its build is not done.
+    Building,
+    /// Its push is due or under way.
+    Pushing,
+    /// Its moving tags are due.
+    Tagging,
+    /// Its commands are due or under way.
+    RollingOut,
+    /// It went to its end.
+    Done,
+    /// It stopped before its end: a failed build, push, tag or send, or the operator.
+    Halted,
+}
+
+/// Which hosts the operator means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// These, by region, rollout and id: the host under the cursor, or the marked ones.
+    Hosts(Vec<(Region, RolloutName, HostId)>),
+    /// All that failed, in one lane or anywhere.
+    Failed(Option<Region>),
+    /// All that did not succeed, in one lane or anywhere.
+    Unsuccessful(Option<Region>),
+}
+
+/// The hosts that a retry goes to, and what the operator has to know before it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetrySet {
+    /// By lane and rollout.
+    pub hosts: BTreeMap<(Region, RolloutName), Vec<HostId>>,
+    /// How many of them may have run the script already, which the retry then runs twice.
+    pub unknown: usize,
+}
+
+impl RetrySet {
+    /// How many hosts.
+    pub fn len(&self) -> usize {
+        self.hosts.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is nothing to retry.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// In how many regions.
+    pub fn regions(&self) -> usize {
+        self.hosts
+            .keys()
+            .map(|(region, _)| region)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+    }
+}
+
+impl State {
+    /// The lane of a region.
+    pub fn lane(&self, region: &Region) -> Option<&LaneState> {
+        self.lanes.iter().find(|lane| lane.region == *region)
+    }
+
+    /// How all hosts stand.
+    pub fn counts(&self) -> Counts {
+        self.lanes.iter().map(LaneState::counts).sum()
+    }
+
+    /// Where a lane stands.
+    pub fn stage(&self, lane: &LaneState) -> Stage {
+        if lane.cancelled {
+            return Stage::Halted;
+        }
+        if let Some(build) = lane
+            .build
+            .as_ref()
+            .and_then(|id| self.builds.iter().find(|build| build.id == *id))
+        {
+            match build.phase {
+                BuildPhase::Waiting | BuildPhase::Running => return Stage::Building,
+                BuildPhase::Failed { .. } | BuildPhase::Cancelled => return Stage::Halted,
+                BuildPhase::Succeeded { .. } => {}
+            }
+        }
+        match lane.push {
+            PushPhase::Waiting | PushPhase::Running => return Stage::Pushing,
+            PushPhase::Failed(_) | PushPhase::Cancelled => return Stage::Halted,
+            PushPhase::Succeeded { .. } => {}
+        }
+        if lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_))) {
+            return Stage::Halted;
+        }
+        if lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Waiting)) {
+            return Stage::Tagging;
+        }
+        if lane.rollouts.iter().any(|rollout| !rollout.is_over()) {
+            return Stage::RollingOut;
+        }
+        if lane.rollouts.iter().any(|rollout| rollout.send_problem().is_some()) {
+            Stage::Halted
+        } else {
+            Stage::Done
+        }
+    }
+
+    /// Whether nothing is under way and nothing will start by itself.
+    pub fn is_quiet(&self) -> bool {
+        self.plan.is_some()
+            && self.lanes.iter().all(|lane| {
+                let over = |rollout: &RolloutState| rollout.sends.iter().all(super::SendState::is_over);
+                matches!(self.stage(lane), Stage::Done | Stage::Halted) && lane.rollouts.iter().all(over)
+            })
+            && !self
+                .builds
+                .iter()
+                .any(|build| matches!(build.phase, BuildPhase::Running))
+    }
+
+    /// How the deployment stands now, whether or not it is quiet. The first that applies, from the top of [`Outcome`]'s
+    /// causes: what stopped the machine before what stopped a host.
+    pub fn outcome(&self) -> Outcome {
+        let problems: Vec<&Problem> = self.problems().collect();
+        let has = |kinds: &[Kind]| problems.iter().any(|problem| kinds.contains(&problem.kind));
+        let counts = self.counts();
+        if has(&[Kind::Credentials]) {
+            return Outcome::NotAllowed;
+        }
+        if has(&[Kind::Build]) {
+            return Outcome::BuildFailed;
+        }
+        if has(&[Kind::NoHosts])
+            || self
+                .lanes
+                .iter()
+                .flat_map(|lane| &lane.rollouts)
+                .any(RolloutState::reached_nobody)
+        {
+            return Outcome::NoHosts;
+        }
+        if has(&[Kind::Unexpected, Kind::Config, Kind::Locked, Kind::Guard]) {
+            return Outcome::SendFailed;
+        }
+        let cancelled = self.lanes.iter().any(|lane| {
+            lane.cancelled
+                || matches!(lane.push, PushPhase::Cancelled)
+                || lane
+                    .rollouts
+                    .iter()
+                    .flat_map(|rollout| &rollout.hosts)
+                    .any(|host| *host.status() == HostStatus::Cancelled)
+        }) || self.builds.iter().any(|build| build.phase == BuildPhase::Cancelled);
+        if cancelled {
+            return Outcome::Cancelled;
+        }
+        if counts.succeeded == counts.total() {
+            Outcome::Succeeded
+        } else {
+            Outcome::HostsFailed
+        }
+    }
+
+    /// What stopped builds, pushes, tags and sends, as things stand now.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        let builds = self.builds.iter().filter_map(|build| match &build.phase {
+            BuildPhase::Failed { problem, .. } => Some(problem),
+            BuildPhase::Waiting | BuildPhase::Running | BuildPhase::Succeeded { .. } | BuildPhase::Cancelled => None,
+        });
+        let lanes = self.lanes.iter().flat_map(|lane| {
+            let push = match &lane.push {
+                PushPhase::Failed(problem) => Some(problem),
+                PushPhase::Waiting | PushPhase::Running | PushPhase::Succeeded { .. } | PushPhase::Cancelled => None,
+            };
+            let tags = lane.tags.iter().filter_map(|tag| match &tag.phase {
+                TagPhase::Failed(problem) => Some(problem),
+                TagPhase::Waiting | TagPhase::Moved { .. } => None,
+            });
+            let sends = lane.rollouts.iter().filter_map(RolloutState::send_problem);
+            push.into_iter().chain(tags).chain(sends)
+        });
+        builds.chain(lanes)
+    }
+
+    /// The digest that the registries name for the deployment; `None` before the first push is complete.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.lanes.iter().find_map(LaneState::digest)
+    }
+
+    /// The hosts of `selection` that can be retried: their latest attempt ended, and not in success.
+    pub fn retry_set(&self, selection: &Selection) -> RetrySet {
+        let mut set = RetrySet::default();
+        for lane in &self.lanes {
+            for rollout in &lane.rollouts {
+                for host in &rollout.hosts {
+                    if host.can_be_retried() && selection.covers(&lane.region, &rollout.name, host) {
+                        if host.status().verdict() == Verdict::Unknown {
+                            set.unknown += 1;
+                        }
+                        let key = (lane.region.clone(), rollout.name.clone());
+                        set.hosts.entry(key).or_default().push(host.id.clone());
+                    }
+                }
+            }
+        }
+        set
+    }
+}
+
+impl Selection {
+    fn covers(&self, region: &Region, rollout: &RolloutName, host: &HostState) -> bool {
+        let within = |lane: &Option<Region>| lane.as_ref().is_none_or(|lane| lane == region);
+        match self {
+            Self::Hosts(hosts) => hosts
+                .iter()
+                .any(|(r, name, id)| r == region && name == rollout && *id == host.id),
+            Self::Failed(lane) => {
+                within(lane) && matches!(host.status(), HostStatus::Failed | HostStatus::ExecutionTimedOut)
+            }
+            Self::Unsuccessful(lane) => within(lane),
+        }
+    }
+}
+
+impl HostState {
+    /// Whether its latest attempt ended, and not in success.
+    pub fn can_be_retried(&self) -> bool {
+        match self.status().verdict() {
+            Verdict::Waiting | Verdict::Running | Verdict::Succeeded => false,
+            Verdict::Failed | Verdict::Unknown | Verdict::NotRun => true,
+        }
+    }
+}
+
+impl LaneState {
+    /// How its hosts stand.
+    pub fn counts(&self) -> Counts {
+        self.rollouts.iter().map(|rollout| rollout.counts).sum()
+    }
+
+    /// The digest that its registry names for the SHA tag, once the push is complete.
+    pub fn digest(&self) -> Option<&Digest> {
+        match &self.push {
+            PushPhase::Succeeded { digest, .. } => Some(digest),
+            PushPhase::Waiting | PushPhase::Running | PushPhase::Failed(_) | PushPhase::Cancelled => None,
+        }
+    }
+}
+
+impl RolloutState {
+    /// Whether something was sent and nothing more will come of any send.
+    pub fn is_over(&self) -> bool {
+        !self.sends.is_empty() && self.sends.iter().all(super::SendState::is_over)
+    }
+
+    /// Why its first send did not take place or is unknown. A retry of the whole rollout supersedes it.
+    pub fn send_problem(&self) -> Option<&Problem> {
+        match &self.sends.last()?.phase {
+            SendPhase::Refused(problem) | SendPhase::Unknown(problem) => Some(problem),
+            SendPhase::Intended | SendPhase::Accepted { .. } | SendPhase::Abandoned => None,
+        }
+    }
+
+    /// Whether its command ended without a single host: the tags matched nothing, which SSM calls a success.
+    pub fn reached_nobody(&self) -> bool {
+        self.hosts.is_empty() && self.is_over()
+    }
+}

@@ -1,0 +1,468 @@
+//! The fold: what each fact means. No clock, no I/O; a fact that refers to what is not there changes nothing.
+
+use std::sync::Arc;
+
+use super::{
+    Attempt, BuildPhase, BuildState, Counts, Fact, HostState, HostStatus, LaneState, Place, PushPhase, Recorded,
+    RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState,
+};
+use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
+use crate::plan::{LanePlan, Plan, RolloutPlan};
+use crate::text::Clean;
+
+impl State {
+    /// The fold of a whole journal.
+    pub fn replay<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Self {
+        let mut state = Self::default();
+        for fact in facts {
+            state.apply(fact);
+        }
+        state
+    }
+
+    /// Takes in one fact. Facts already applied (by number) are passed over, so a reader may see one twice.
+    pub fn apply(&mut self, recorded: &Recorded) {
+        if recorded.seq <= self.seq {
+            return;
+        }
+        self.seq = recorded.seq;
+        self.last_at = Some(recorded.at);
+        let at = recorded.at;
+        if reopens(&recorded.fact) {
+            self.settled = None;
+        }
+        match &recorded.fact {
+            Fact::DeploymentStarted { plan, driver } => {
+                self.driver = Some(driver.clone());
+                self.started_at = Some(at);
+                self.begin(plan);
+            }
+            Fact::DeploymentResumed { driver } => {
+                self.driver = Some(driver.clone());
+                self.left = None;
+            }
+            Fact::DeploymentLeft { reason } => self.left = Some(reason.clone()),
+            Fact::DeploymentSettled { outcome } => self.settled = Some((*outcome, at)),
+
+            Fact::BuildStarted { build, log } => self.with_build(build, |build| {
+                build.attempts += 1;
+                build.started_at = Some(at);
+                build.ended_at = None;
+                build.log = Some(log.clone());
+                build.steps.clear();
+                build.phase = BuildPhase::Running;
+            }),
+            Fact::BuildStepEnded { build, step } => self.with_build(build, |build| build.steps.push(step.clone())),
+            Fact::BuildSucceeded {
+                build,
+                image,
+                context_bytes,
+            } => self.with_build(build, |build| {
+                build.ended_at = Some(at);
+                build.phase = BuildPhase::Succeeded {
+                    image: image.clone(),
+                    context_bytes: *context_bytes,
+                };
+            }),
+            Fact::BuildFailed {
+                build,
+                problem,
+                step,
+                exit_code,
+                log_tail,
+            } => self.with_build(build, |build| {
+                build.ended_at = Some(at);
+                build.phase = BuildPhase::Failed {
+                    problem: problem.clone(),
+                    step: step.clone(),
+                    exit_code: *exit_code,
+                    log_tail: log_tail.clone(),
+                };
+            }),
+            Fact::BuildCancelled { build } => self.with_build(build, |build| {
+                build.ended_at = Some(at);
+                build.phase = BuildPhase::Cancelled;
+            }),
+
+            Fact::PushStarted { region } => self.with_lane(region, |lane| {
+                lane.push_attempts += 1;
+                lane.push_started_at = Some(at);
+                lane.push_ended_at = None;
+                lane.push = PushPhase::Running;
+            }),
+            Fact::PushSkipped { region, digest } => self.with_lane(region, |lane| {
+                lane.push_ended_at = Some(at);
+                lane.push = PushPhase::Succeeded {
+                    digest: digest.clone(),
+                    skipped: true,
+                    layers_pushed: 0,
+                    layers_present: 0,
+                };
+            }),
+            Fact::PushSucceeded {
+                region,
+                digest,
+                layers_pushed,
+                layers_present,
+            } => self.with_lane(region, |lane| {
+                lane.push_ended_at = Some(at);
+                lane.push = PushPhase::Succeeded {
+                    digest: digest.clone(),
+                    skipped: false,
+                    layers_pushed: *layers_pushed,
+                    layers_present: *layers_present,
+                };
+            }),
+            Fact::PushFailed { region, problem } => self.with_lane(region, |lane| {
+                lane.push_ended_at = Some(at);
+                lane.push = PushPhase::Failed(problem.clone());
+            }),
+            Fact::PushCancelled { region } => self.with_lane(region, |lane| {
+                lane.push_ended_at = Some(at);
+                lane.push = PushPhase::Cancelled;
+            }),
+            Fact::TagMoved { region, tag, from, to } => {
+                self.with_tag(
+                    region,
+                    tag,
+                    TagPhase::Moved {
+                        from: from.clone(),
+                        to: to.clone(),
+                    },
+                );
+            }
+            Fact::TagFailed { region, tag, problem } => self.with_tag(region, tag, TagPhase::Failed(problem.clone())),
+
+            Fact::SendIntended {
+                region,
+                rollout,
+                token,
+                to,
+            } => self.intend(region, rollout, token, to, at),
+            Fact::SendAccepted {
+                token,
+                command,
+                expires_at,
+                adopted,
+            } => {
+                if let Some(place) = self.tokens.get(token).copied() {
+                    self.commands.insert(command.clone(), place);
+                    self.send_mut(place).phase = SendPhase::Accepted {
+                        command: command.clone(),
+                        expires_at: *expires_at,
+                        adopted: *adopted,
+                        ended: None,
+                    };
+                }
+            }
+            Fact::SendRefused { token, problem } => {
+                self.unsend(
+                    token,
+                    SendPhase::Refused(problem.clone()),
+                    Some(&HostStatus::NotSent),
+                    at,
+                );
+            }
+            Fact::SendUnknown { token, problem } => self.unsend(token, SendPhase::Unknown(problem.clone()), None, at),
+            Fact::SendAbandoned { token } => {
+                self.unsend(token, SendPhase::Abandoned, Some(&HostStatus::NotSent), at);
+            }
+
+            Fact::HostChanged {
+                command,
+                host,
+                status,
+                exit_code,
+            } => {
+                self.host_changed(command, host, status, *exit_code, at);
+            }
+            Fact::OutputRead { command, host, output } => {
+                if let Some((place, rollout)) = self.rollout_of(command)
+                    && let Some(attempt) = rollout.attempt_mut(host, place.command)
+                {
+                    attempt.output = Some(Arc::new(output.clone()));
+                }
+            }
+            Fact::CommandEnded {
+                command,
+                details,
+                missing,
+            } => {
+                if let Some((place, rollout)) = self.rollout_of(command) {
+                    for host in missing {
+                        rollout.set_status(host, place.command, &HostStatus::Missing, None, at);
+                    }
+                    if let SendPhase::Accepted { ended, .. } = &mut rollout.sends[place.command].phase {
+                        *ended = Some(details.clone());
+                    }
+                }
+            }
+            Fact::CancelAsked { command } => {
+                if let Some((place, rollout)) = self.rollout_of(command) {
+                    rollout.sends[place.command].cancel_asked = true;
+                }
+            }
+            Fact::CancelFailed { command, problem } => {
+                if let Some((place, rollout)) = self.rollout_of(command) {
+                    rollout.sends[place.command].cancel_problem = Some(problem.clone());
+                }
+            }
+
+            Fact::LaneWaits { region, problem } => self.with_lane(region, |lane| lane.waits = Some(problem.clone())),
+            Fact::LaneResumed { region } => self.with_lane(region, |lane| lane.waits = None),
+            Fact::LaneCancelled { region } => self.with_lane(region, |lane| lane.cancelled = true),
+        }
+    }
+
+    fn begin(&mut self, plan: &Plan) {
+        self.builds = plan
+            .builds
+            .iter()
+            .map(|build| BuildState {
+                id: build.id.clone(),
+                attempts: 0,
+                started_at: None,
+                ended_at: None,
+                log: None,
+                steps: Vec::new(),
+                phase: BuildPhase::Waiting,
+            })
+            .collect();
+        self.lanes = plan.lanes.iter().map(lane_of).collect();
+        self.plan = Some(Arc::new(plan.clone()));
+    }
+
+    fn with_build(&mut self, id: &BuildId, change: impl FnOnce(&mut BuildState)) {
+        if let Some(build) = self.builds.iter_mut().find(|build| build.id == *id) {
+            change(build);
+        }
+    }
+
+    fn with_lane(&mut self, region: &Region, change: impl FnOnce(&mut LaneState)) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.region == *region) {
+            change(lane);
+        }
+    }
+
+    fn with_tag(&mut self, region: &Region, tag: &Clean, phase: TagPhase) {
+        self.with_lane(region, |lane| {
+            if let Some(state) = lane.tags.iter_mut().find(|state| state.tag == *tag) {
+                state.phase = phase;
+            }
+        });
+    }
+
+    fn intend(&mut self, region: &Region, name: &RolloutName, token: &Token, to: &SendTo, at: Millis) {
+        let Some(lane_at) = self.lanes.iter().position(|lane| lane.region == *region) else {
+            return;
+        };
+        let rollouts = &mut self.lanes[lane_at].rollouts;
+        let Some(rollout_at) = rollouts.iter().position(|rollout| rollout.name == *name) else {
+            return;
+        };
+        let rollout = &mut rollouts[rollout_at];
+        let command = rollout.sends.len();
+        rollout.sends.push(SendState {
+            token: token.clone(),
+            to: to.clone(),
+            intended_at: at,
+            phase: SendPhase::Intended,
+            cancel_asked: false,
+            cancel_problem: None,
+        });
+        self.tokens.insert(
+            token.clone(),
+            Place {
+                lane: lane_at,
+                rollout: rollout_at,
+                command,
+            },
+        );
+        let hosts: Vec<HostId> = match to {
+            SendTo::Targets => rollout
+                .hosts
+                .iter()
+                .filter(|host| host.is_planned())
+                .map(|host| host.id.clone())
+                .collect(),
+            SendTo::Hosts(hosts) => hosts.clone(),
+        };
+        for host in &hosts {
+            rollout.set_status(host, command, &HostStatus::Waiting, None, at);
+        }
+    }
+
+    /// Ends a send that has no command; its hosts take on `status`, if they have to.
+    fn unsend(&mut self, token: &Token, phase: SendPhase, status: Option<&HostStatus>, at: Millis) {
+        let Some(place) = self.tokens.get(token).copied() else {
+            return;
+        };
+        self.send_mut(place).phase = phase;
+        let Some(status) = status else { return };
+        let rollout = &mut self.lanes[place.lane].rollouts[place.rollout];
+        let hosts: Vec<HostId> = rollout
+            .hosts
+            .iter()
+            .filter(|host| host.latest().is_some_and(|attempt| attempt.send == place.command))
+            .map(|host| host.id.clone())
+            .collect();
+        for host in &hosts {
+            rollout.set_status(host, place.command, status, None, at);
+        }
+    }
+
+    fn host_changed(&mut self, command: &CommandId, host: &HostId, status: &HostStatus, code: Option<i32>, at: Millis) {
+        if let Some((place, rollout)) = self.rollout_of(command) {
+            rollout.set_status(host, place.command, status, code, at);
+        }
+    }
+
+    fn rollout_of(&mut self, command: &CommandId) -> Option<(Place, &mut RolloutState)> {
+        let place = self.commands.get(command).copied()?;
+        Some((place, &mut self.lanes[place.lane].rollouts[place.rollout]))
+    }
+
+    fn send_mut(&mut self, place: Place) -> &mut SendState {
+        &mut self.lanes[place.lane].rollouts[place.rollout].sends[place.command]
+    }
+}
+
+/// Whether something is under way again after a settled deployment.
+fn reopens(fact: &Fact) -> bool {
+    match fact {
+        Fact::BuildStarted { .. }
+        | Fact::PushStarted { .. }
+        | Fact::PushSkipped { .. }
+        | Fact::TagMoved { .. }
+        | Fact::SendIntended { .. }
+        | Fact::SendAccepted { .. }
+        | Fact::DeploymentResumed { .. } => true,
+        Fact::DeploymentStarted { .. }
+        | Fact::DeploymentLeft { .. }
+        | Fact::DeploymentSettled { .. }
+        | Fact::BuildStepEnded { .. }
+        | Fact::BuildSucceeded { .. }
+        | Fact::BuildFailed { .. }
+        | Fact::BuildCancelled { .. }
+        | Fact::PushSucceeded { .. }
+        | Fact::PushFailed { .. }
+        | Fact::PushCancelled { .. }
+        | Fact::TagFailed { .. }
+        | Fact::SendRefused { .. }
+        | Fact::SendUnknown { .. }
+        | Fact::SendAbandoned { .. }
+        | Fact::HostChanged { .. }
+        | Fact::OutputRead { .. }
+        | Fact::CommandEnded { .. }
+        | Fact::CancelAsked { .. }
+        | Fact::CancelFailed { .. }
+        | Fact::LaneWaits { .. }
+        | Fact::LaneResumed { .. }
+        | Fact::LaneCancelled { .. } => false,
+    }
+}
+
+fn lane_of(plan: &LanePlan) -> LaneState {
+    LaneState {
+        region: plan.region.clone(),
+        build: plan.build.clone(),
+        push_attempts: 0,
+        push_started_at: None,
+        push_ended_at: None,
+        push: PushPhase::Waiting,
+        tags: plan
+            .moving_tags
+            .iter()
+            .map(|tag| TagState {
+                tag: tag.clone(),
+                phase: TagPhase::Waiting,
+            })
+            .collect(),
+        rollouts: plan.rollouts.iter().map(rollout_of).collect(),
+        waits: None,
+        cancelled: false,
+    }
+}
+
+fn rollout_of(plan: &RolloutPlan) -> RolloutState {
+    let hosts: Vec<HostState> = plan
+        .expected
+        .iter()
+        .map(|host| HostState {
+            id: host.id.clone(),
+            name: host.name.clone(),
+            platform: host.platform.clone(),
+            ping: Some(host.ping.clone()),
+            attempts: Vec::new(),
+        })
+        .collect();
+    let index = hosts
+        .iter()
+        .enumerate()
+        .map(|(at, host)| (host.id.clone(), at))
+        .collect();
+    let counts = Counts {
+        waiting: hosts.len(),
+        ..Counts::default()
+    };
+    RolloutState {
+        name: plan.name.clone(),
+        sends: Vec::new(),
+        hosts,
+        counts,
+        index,
+    }
+}
+
+impl RolloutState {
+    /// The attempt of `host` that belongs to the rollout's n-th send.
+    fn attempt_mut(&mut self, host: &HostId, send: usize) -> Option<&mut Attempt> {
+        let at = *self.index.get(host)?;
+        self.hosts[at]
+            .attempts
+            .iter_mut()
+            .rev()
+            .find(|attempt| attempt.send == send)
+    }
+
+    /// Puts the attempt of `host` that belongs to send `send` into `status`, creating host and attempt as needed.
+    ///
+    /// The counts follow the latest attempt only: a late word of an earlier command changes that attempt and no count.
+    fn set_status(&mut self, host: &HostId, send: usize, status: &HostStatus, code: Option<i32>, at: Millis) {
+        let position = *self.index.entry(host.clone()).or_insert_with(|| {
+            self.hosts.push(HostState {
+                id: host.clone(),
+                name: Clean::default(),
+                platform: Clean::default(),
+                ping: None,
+                attempts: Vec::new(),
+            });
+            self.counts.waiting += 1;
+            self.hosts.len() - 1
+        });
+        let host = &mut self.hosts[position];
+        let before = host.status().verdict();
+        match host.attempts.iter_mut().find(|attempt| attempt.send == send) {
+            Some(attempt) => {
+                if attempt.status != *status {
+                    attempt.status = status.clone();
+                    attempt.since = at;
+                }
+                attempt.exit_code = code.or(attempt.exit_code);
+            }
+            None => {
+                let attempt = Attempt {
+                    send,
+                    status: status.clone(),
+                    since: at,
+                    exit_code: code,
+                    output: None,
+                };
+                let place = host.attempts.partition_point(|attempt| attempt.send < send);
+                host.attempts.insert(place, attempt);
+            }
+        }
+        let after = host.status().verdict();
+        self.counts.shift(before, after);
+    }
+}
