@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::names::{AccountId, BuildId, CommandId, CommitId, Digest, HostId, Millis, Region, Token};
-use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Repository, Source, Target};
+use crate::names::{BuildId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, Token};
+pub use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage};
+use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Plan, Repository, Source, Target};
 use crate::problem::Problem;
 use crate::state::live::Progress;
-use crate::state::{HostStatus, Output, Step};
+use crate::state::{Driver, Fact, HostStatus, Output, Recorded, Step};
 use crate::text::Clean;
 
 /// Where rooms put progress. Cheap, never blocks, never fails.
@@ -196,6 +197,17 @@ impl AwsError {
     }
 }
 
+/// The journal, as far as the engine needs it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Makes this process the only one that drives a deployment of the plan's application and environment, until the
+    /// returned claim is dropped.
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem>;
+
+    /// Appends facts in one transaction and returns them numbered and dated, once they are durable.
+    async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem>;
+}
+
 /// One region's clients.
 #[derive(Clone)]
 pub struct RegionPorts {
@@ -212,17 +224,6 @@ pub struct RegionPorts {
 pub trait Sts: Send + Sync {
     /// GetCallerIdentity.
     async fn identity(&self) -> Result<Caller, AwsError>;
-}
-
-/// Who the credentials say we are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The account.
-    pub account: AccountId,
-    /// The ARN.
-    pub arn: Clean,
-    /// The endpoint that answered, when it is not AWS's own.
-    pub endpoint: Option<Clean>,
 }
 
 /// ECR.
@@ -256,17 +257,6 @@ pub struct Login {
 pub struct FoundRepository {
     /// Name, address and mutability.
     pub repository: Repository,
-}
-
-/// An image as ECR describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundImage {
-    /// Its digest.
-    pub digest: Digest,
-    /// All of its tags.
-    pub tags: Vec<Clean>,
-    /// When it was pushed.
-    pub pushed_at: Option<Millis>,
 }
 
 /// What became of moving a tag.
@@ -311,36 +301,6 @@ pub trait Ssm: Send + Sync {
 
     /// CancelCommand for all hosts of the command.
     async fn cancel(&self, command: &CommandId) -> Result<(), AwsError>;
-}
-
-/// A Command document as the region has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// The number that the asked version means now.
-    pub version: Clean,
-    /// Its parameters.
-    pub parameters: Vec<DocumentParameter>,
-    /// `Linux`, `Windows`, `MacOS`.
-    pub platforms: Vec<Clean>,
-    /// The names of its steps, in order.
-    pub steps: Vec<Clean>,
-    /// Its execution timeout in seconds, where it states a number.
-    pub execution_timeout_secs: Option<u32>,
-}
-
-/// One parameter of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentParameter {
-    /// Its name.
-    pub name: Clean,
-    /// Whether it is a StringList.
-    pub is_list: bool,
-    /// Whether it has no default.
-    pub required: bool,
-    /// The values that it takes, if they are listed.
-    pub allowed_values: Vec<Clean>,
-    /// The pattern that values must match, if there is one (Java's dialect at the API).
-    pub allowed_pattern: Option<Clean>,
 }
 
 /// One SendCommand. No Debug: parameters may be secret.
