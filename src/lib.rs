@@ -13,6 +13,7 @@
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
 
 pub mod config;
+pub mod aws;
 pub mod engine;
 pub mod names;
 pub mod plan;

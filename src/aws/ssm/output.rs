@@ -1,0 +1,52 @@
+//! What an invocation printed.
+
+use aws_sdk_ssm::operation::get_command_invocation::GetCommandInvocationOutput;
+
+use crate::state::Output;
+use crate::text::Clean;
+
+/// GetCommandInvocation gives so many characters of standard output (API reference).
+const STDOUT_MAX: usize = 24_000;
+/// And so many of standard error.
+const STDERR_MAX: usize = 8_000;
+/// The agent ends a text that it cut with this (amazon-ssm-agent, `agent/framework/processor/executer/iohandler`).
+const CUT_MARK: &str = "--output truncated--";
+/// ResponseCode of an invocation that did not start or has not ended.
+const NO_CODE: i32 = -1;
+
+/// The texts and the exit code.
+pub(super) fn output(answer: &GetCommandInvocationOutput) -> (Output, Option<i32>) {
+    let stdout = answer.standard_output_content().unwrap_or_default();
+    let stderr = answer.standard_error_content().unwrap_or_default();
+    let code = answer.response_code();
+    let output = Output {
+        stdout: Clean::block(stdout),
+        stderr: Clean::block(stderr),
+        stdout_cut: is_cut(stdout, STDOUT_MAX),
+        stderr_cut: is_cut(stderr, STDERR_MAX),
+    };
+    (output, (code != NO_CODE).then_some(code))
+}
+
+fn is_cut(text: &str, max: usize) -> bool {
+    text.trim_end().ends_with(CUT_MARK) || text.chars().count() >= max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_shows_by_its_mark_or_by_its_length() {
+        assert!(is_cut("abc\n--output truncated--\n", STDOUT_MAX));
+        assert!(is_cut(&"é".repeat(8000), STDERR_MAX));
+        assert!(!is_cut(&"é".repeat(7999), STDERR_MAX));
+    }
+
+    #[test]
+    fn an_invocation_that_never_started_has_no_exit_code() {
+        let answer = |code| GetCommandInvocationOutput::builder().response_code(code).build();
+        assert_eq!(output(&answer(-1)).1, None);
+        assert_eq!(output(&answer(3)).1, Some(3));
+    }
+}
