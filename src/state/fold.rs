@@ -28,7 +28,7 @@ impl State {
         self.seq = recorded.seq;
         self.last_at = Some(recorded.at);
         let at = recorded.at;
-        if reopens(&recorded.fact) {
+        if recorded.fact.reopens() {
             self.settled = None;
         }
         match &recorded.fact {
@@ -327,38 +327,40 @@ impl State {
     }
 }
 
-/// Whether something is under way again after a settled deployment.
-fn reopens(fact: &Fact) -> bool {
-    match fact {
-        Fact::BuildStarted { .. }
-        | Fact::PushStarted { .. }
-        | Fact::PushSkipped { .. }
-        | Fact::TagMoved { .. }
-        | Fact::SendIntended { .. }
-        | Fact::SendAccepted { .. }
-        | Fact::DeploymentResumed { .. } => true,
-        Fact::DeploymentStarted { .. }
-        | Fact::DeploymentLeft { .. }
-        | Fact::DeploymentSettled { .. }
-        | Fact::BuildStepEnded { .. }
-        | Fact::BuildSucceeded { .. }
-        | Fact::BuildFailed { .. }
-        | Fact::BuildCancelled { .. }
-        | Fact::PushSucceeded { .. }
-        | Fact::PushFailed { .. }
-        | Fact::PushCancelled { .. }
-        | Fact::TagFailed { .. }
-        | Fact::SendRefused { .. }
-        | Fact::SendUnknown { .. }
-        | Fact::SendAbandoned { .. }
-        | Fact::HostChanged { .. }
-        | Fact::OutputRead { .. }
-        | Fact::CommandEnded { .. }
-        | Fact::CancelAsked { .. }
-        | Fact::CancelFailed { .. }
-        | Fact::LaneWaits { .. }
-        | Fact::LaneResumed { .. }
-        | Fact::LaneCancelled { .. } => false,
+impl Fact {
+    /// Whether something is under way again after a settled deployment.
+    pub fn reopens(&self) -> bool {
+        match self {
+            Fact::BuildStarted { .. }
+            | Fact::PushStarted { .. }
+            | Fact::PushSkipped { .. }
+            | Fact::TagMoved { .. }
+            | Fact::SendIntended { .. }
+            | Fact::SendAccepted { .. }
+            | Fact::DeploymentResumed { .. } => true,
+            Fact::DeploymentStarted { .. }
+            | Fact::DeploymentLeft { .. }
+            | Fact::DeploymentSettled { .. }
+            | Fact::BuildStepEnded { .. }
+            | Fact::BuildSucceeded { .. }
+            | Fact::BuildFailed { .. }
+            | Fact::BuildCancelled { .. }
+            | Fact::PushSucceeded { .. }
+            | Fact::PushFailed { .. }
+            | Fact::PushCancelled { .. }
+            | Fact::TagFailed { .. }
+            | Fact::SendRefused { .. }
+            | Fact::SendUnknown { .. }
+            | Fact::SendAbandoned { .. }
+            | Fact::HostChanged { .. }
+            | Fact::OutputRead { .. }
+            | Fact::CommandEnded { .. }
+            | Fact::CancelAsked { .. }
+            | Fact::CancelFailed { .. }
+            | Fact::LaneWaits { .. }
+            | Fact::LaneResumed { .. }
+            | Fact::LaneCancelled { .. } => false,
+        }
     }
 }
 

@@ -1,0 +1,159 @@
+//! The deploy lock: one process at most drives a deployment of an application and environment.
+//!
+//! It is the kernel's lock on an open file, so it ends with the process, however that ends. The file stays: deleting
+//! it would let two processes hold locks on two files of one name.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{cannot_write, make_dir};
+use crate::names::{DeploymentId, Millis};
+use crate::plan::Plan;
+use crate::problem::{Kind, Problem};
+use crate::state::Driver;
+use crate::text::Clean;
+
+/// Who holds the lock; written inside of it for whoever comes second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The application.
+    pub app: Clean,
+    /// The environment.
+    pub environment: Clean,
+    /// The deployment that it drives.
+    pub deployment: DeploymentId,
+    /// The operator's login name.
+    pub user: Clean,
+    /// The machine.
+    pub machine: Clean,
+    /// The process there.
+    pub pid: u32,
+    /// Since when.
+    pub since: Millis,
+}
+
+impl Holder {
+    /// The holder that a driver of `plan` becomes.
+    pub(super) fn of(plan: &Plan, driver: &Driver) -> Self {
+        Self {
+            app: plan.app.clone(),
+            environment: plan.environment.name.clone(),
+            deployment: plan.id,
+            user: driver.user.clone(),
+            machine: driver.machine.clone(),
+            pid: driver.pid,
+            since: Millis::now(),
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let since = crate::clock::date_and_time(self.since);
+        Problem::new(
+            Kind::Locked,
+            format!(
+                "{} is being deployed to {} already: by {} on {}, process {}, since {since}, deployment {}",
+                self.app,
+                self.environment,
+                self.user,
+                self.machine,
+                self.pid,
+                self.deployment.short()
+            ),
+            format!(
+                "wait until it is done, or leave it there with `q`; `quarterdeck show {}` shows it",
+                self.deployment.short()
+            ),
+        )
+    }
+}
+
+/// The lock, held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    file: File,
+}
+
+impl Claim {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`], naming the holder, when another process has it; [`Kind::Config`] when the folder cannot be written.
+    pub(super) fn take(dir: &Path, holder: &Holder) -> Result<Self, Problem> {
+        let path = path(dir, &holder.app, &holder.environment);
+        if let Some(parent) = path.parent() {
+            make_dir(parent)?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| cannot_write(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(read(&mut file).map_or_else(|| unnamed(&path), |by| by.problem()));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
+        }
+        write(&mut file, holder).map_err(|error| cannot_write(&path, &error))?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // The name goes before the lock, so that nobody reads the name of a process that is gone.
+        let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
+    }
+}
+
+/// Who drives a deployment of this application and environment now, if anybody does.
+pub(super) fn holder(dir: &Path, app: &Clean, environment: &Clean) -> Option<Holder> {
+    let mut file = File::open(path(dir, app, environment)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read(&mut file),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// `@` is in neither half: what is not a plain character becomes `_`, so two names at worst share a lock.
+fn path(dir: &Path, app: &Clean, environment: &Clean) -> PathBuf {
+    let plain = |text: &Clean| -> String {
+        let keep = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        text.as_str().chars().map(|c| if keep(c) { c } else { '_' }).collect()
+    };
+    dir.join("locks")
+        .join(format!("{}@{}.lock", plain(app), plain(environment)))
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn write(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    serde_json::to_writer(&mut *file, holder)?;
+    file.write_all(b"\n")?;
+    file.flush()
+}
+
+/// The other process has the lock and has not written its name yet.
+fn unnamed(path: &Path) -> Problem {
+    Problem::new(
+        Kind::Locked,
+        format!("another process holds {}", path.display()),
+        "wait until its deployment is done; `quarterdeck history` names it",
+    )
+}

@@ -1,0 +1,133 @@
+//! The journal: the durable, append-only list of facts, in one SQLite file.
+//!
+//! A fact is in it before anything else sees it: [`Journal::append`](crate::engine::ports::Ledger::append) answers after
+//! the COMMIT, with the file synchronised. One thread owns the writing connection and puts whatever is queued into one
+//! transaction, so many facts cost one synchronisation. Readers have connections of their own ([`Archive`]), so a
+//! deployment can be looked at while another process drives it.
+//!
+//! The state folder, which only its owner can enter:
+//!
+//! ```text
+//! journal.db          facts, and one row a deployment for the history
+//! locks/app@env.lock  held by the process that drives a deployment of app and env, with its name inside
+//! logs/<deployment>/  whole build logs
+//! quarterdeck.log     what the program did, for a bug report
+//! ```
+
+mod archive;
+mod claim;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use archive::{Archive, Entry, Standing};
+pub use claim::Holder;
+
+use crate::engine::ports::Ledger;
+use crate::names::DeploymentId;
+use crate::plan::Plan;
+use crate::problem::{Kind, Problem};
+use crate::state::{Driver, Fact, Recorded};
+
+/// The database's name in the state folder.
+const FILE: &str = "journal.db";
+
+/// The writing end of the journal. Clones share one writer; when the last one goes, what is queued is written first.
+#[derive(Clone)]
+pub struct Journal {
+    dir: PathBuf,
+    writer: Arc<writer::Writer>,
+}
+
+impl Journal {
+    /// Opens the journal in the state folder `dir`, making both as needed.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names the file when the folder cannot be written, or the database is damaged or was
+    /// written by a newer version.
+    pub fn open(dir: &Path) -> Result<Self, Problem> {
+        make_dir(dir)?;
+        let path = dir.join(FILE);
+        let connection = schema::open_to_write(&path)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            writer: Arc::new(writer::Writer::start(connection, path)?),
+        })
+    }
+
+    /// The state folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A reader of the same journal.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn archive(&self) -> Result<Archive, Problem> {
+        Archive::open(&self.dir)
+    }
+
+    /// [`Ledger::append`] for callers outside of the runtime; blocks until the facts are durable.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn append_blocking(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
+        self.writer
+            .append(deployment, facts)?
+            .blocking_recv()
+            .unwrap_or_else(|_| Err(self.writer.gone()))
+    }
+}
+
+#[async_trait]
+impl Ledger for Journal {
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+        let holder = Holder::of(plan, driver);
+        let dir = self.dir.clone();
+        let taken = tokio::task::spawn_blocking(move || claim::Claim::take(&dir, &holder)).await;
+        match taken {
+            Ok(claim) => Ok(Box::new(claim?)),
+            Err(error) => Err(Problem::new(
+                Kind::Unexpected,
+                format!("taking the deploy lock broke off: {error}"),
+                "",
+            )),
+        }
+    }
+
+    async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
+        match self.writer.append(deployment, facts)?.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.writer.gone()),
+        }
+    }
+}
+
+/// Makes a folder that only its owner can enter. One that exists is left as it is: `--state-dir` may name anything.
+///
+/// # Errors
+/// A [`Problem`] that names the folder.
+pub fn make_dir(dir: &Path) -> Result<(), Problem> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| cannot_write(dir, &error))
+}
+
+/// The state folder cannot be written.
+fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Kind::Config,
+        format!("cannot write to the state folder: {}: {error}", path.display()),
+        "make it writable, or name another folder with --state-dir or QUARTERDECK_STATE_DIR",
+    )
+}
