@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod config;
 pub mod aws;
+pub mod console;
 pub mod engine;
 pub mod journal;
 pub mod names;

@@ -1,0 +1,191 @@
+//! Whether a command does something now. The footer shows only those that do, and the others say why they do not.
+
+use super::host_list::host_at;
+use super::keymap::Command;
+use super::view::{Dialog, HostAt, Item, ListScope, Preflight, Readiness, Screen, View, items};
+use crate::state::{
+    BuildPhase, BuildState, LaneState, PushPhase, RolloutState, SendPhase, SendState, Stage, State, TagPhase,
+};
+
+/// Whether `command` does something on this screen now.
+pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
+    let acts = !view.read_only && state.plan.is_some();
+    match command {
+        Command::Start => can_start(&view.preflight) && !view.read_only,
+        Command::Recheck => !matches!(view.preflight.readiness, Readiness::Starting(_)) && !view.read_only,
+        Command::Open => can_open(view, state),
+        Command::Log => build(view, state).is_some(),
+        Command::Zoom => !state.lanes.is_empty(),
+        Command::AllHosts => state.lanes.iter().any(|lane| !lane.rollouts.is_empty()),
+        Command::Retry => acts && can_retry(view, state),
+        Command::RetryLane => acts && lane_of(view).is_some_and(|lane| view.figures.failed(Some(lane)) > 0),
+        Command::RetryFailed => acts && view.figures.failed(None) > 0,
+        Command::RetryAll => acts && state.counts().unsuccessful() > 0,
+        Command::RetryBuild => acts && build(view, state).is_some_and(build_stopped),
+        Command::RetryPush => acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane)),
+        Command::Resend => acts && rollout(view, state).is_some_and(can_resend),
+        Command::Abandon => acts && rollout(view, state).is_some_and(|rollout| unknown_send(rollout).is_some()),
+        Command::Cancel => acts && !state.is_quiet(),
+        Command::Mark | Command::MarkRange | Command::MarkAll | Command::Sort => !view.hosts.index.rows().is_empty(),
+        Command::ClearMarks => !view.marks.is_empty(),
+        Command::NextHit | Command::PreviousHit => !view.window.query.value().is_empty(),
+        Command::Follow => !view.window.follow,
+        Command::PreviousAttempt | Command::NextAttempt => open_host(view)
+            .and_then(|at| host_at(state, at))
+            .is_some_and(|(_, _, host)| host.attempts.len() > 1),
+        Command::NextPanel | Command::PreviousPanel => state.lanes.len() > 1,
+        Command::Panel(n) => usize::from(n) <= state.lanes.len(),
+        Command::Yes => match &view.dialog {
+            Some(Dialog::Retry { moved, .. }) => moved.is_some(),
+            Some(Dialog::Quit | Dialog::Abandon(_)) => true,
+            Some(Dialog::TypeName(_) | Dialog::Cancel { .. } | Dialog::Interrupt { .. }) | None => false,
+        },
+        Command::YesByDefault => match &view.dialog {
+            Some(Dialog::TypeName(typed)) => view
+                .plan(state)
+                .is_some_and(|plan| plan.environment.name.as_str() == typed.value()),
+            Some(Dialog::Retry { moved, .. }) => moved.as_ref().is_some_and(Vec::is_empty),
+            Some(Dialog::Abandon(_)) => false,
+            Some(Dialog::Quit | Dialog::Cancel { .. } | Dialog::Interrupt { .. }) | None => true,
+        },
+        Command::Copy => super::copy::text(view, state).is_some(),
+        Command::Unfold
+        | Command::Back
+        | Command::Filter
+        | Command::Trouble
+        | Command::Search
+        | Command::Wrap
+        | Command::Times
+        | Command::Save
+        | Command::Up
+        | Command::Down
+        | Command::Left
+        | Command::Right
+        | Command::PageUp
+        | Command::PageDown
+        | Command::HalfUp
+        | Command::HalfDown
+        | Command::First
+        | Command::Last
+        | Command::No
+        | Command::Mouse
+        | Command::Repaint
+        | Command::Help
+        | Command::Quit
+        | Command::Interrupt
+        | Command::Suspend => true,
+    }
+}
+
+fn can_start(preflight: &Preflight) -> bool {
+    match preflight.readiness {
+        Readiness::Ready(_) => true,
+        Readiness::Checking | Readiness::Blocked(_) | Readiness::Starting(_) => false,
+    }
+}
+
+fn can_open(view: &View, state: &State) -> bool {
+    match view.screen() {
+        Screen::Hosts => !view.hosts.index.rows().is_empty(),
+        Screen::Lanes => item(view, state).is_some(),
+        Screen::Lane => matches!(item(view, state), Some(Item::Build | Item::Rollout(_))),
+        Screen::Plan | Screen::Host(_) | Screen::Log(_) => false,
+    }
+}
+
+fn can_retry(view: &View, state: &State) -> bool {
+    match view.screen() {
+        Screen::Lanes | Screen::Lane => view.figures.failed(Some(view.focus.lane)) > 0,
+        Screen::Hosts if !view.marks.is_empty() => view.marks.iter().any(|at| retryable(state, *at)),
+        Screen::Hosts => view
+            .hosts
+            .index
+            .rows()
+            .get(view.hosts.cursor)
+            .is_some_and(|at| retryable(state, *at)),
+        Screen::Host(at) => retryable(state, *at),
+        Screen::Plan | Screen::Log(_) => false,
+    }
+}
+
+/// Whether a host can be retried.
+pub(super) fn retryable(state: &State, at: HostAt) -> bool {
+    host_at(state, at).is_some_and(|(_, _, host)| host.can_be_retried())
+}
+
+/// The host whose page is open.
+pub(super) fn open_host(view: &View) -> Option<HostAt> {
+    match view.screen() {
+        Screen::Host(at) => Some(*at),
+        Screen::Plan | Screen::Lanes | Screen::Lane | Screen::Hosts | Screen::Log(_) => None,
+    }
+}
+
+/// The lane that the screen is about.
+pub(super) fn lane_of(view: &View) -> Option<usize> {
+    match view.screen() {
+        Screen::Lanes | Screen::Lane => Some(view.focus.lane),
+        Screen::Host(at) => Some(at.lane),
+        Screen::Hosts => match view.hosts.scope {
+            ListScope::Lane(lane) | ListScope::Rollout(lane, _) => Some(lane),
+            ListScope::All => view.hosts.index.rows().get(view.hosts.cursor).map(|at| at.lane),
+        },
+        Screen::Plan | Screen::Log(_) => None,
+    }
+}
+
+/// The lane that keys go to.
+pub(super) fn lane<'a>(view: &View, state: &'a State) -> Option<&'a LaneState> {
+    state.lanes.get(lane_of(view)?)
+}
+
+/// The item under the cursor.
+pub(super) fn item(view: &View, state: &State) -> Option<Item> {
+    items(state.lanes.get(view.focus.lane)?).get(view.focus.item).copied()
+}
+
+/// The rollout that keys go to: the one under the cursor, or the lane's only one that needs a word.
+pub(super) fn rollout<'a>(view: &View, state: &'a State) -> Option<&'a RolloutState> {
+    let lane = lane(view, state)?;
+    if let (Screen::Lanes | Screen::Lane, Some(Item::Rollout(at))) = (view.screen(), item(view, state)) {
+        return lane.rollouts.get(at);
+    }
+    lane.rollouts
+        .iter()
+        .find(|rollout| can_resend(rollout) || unknown_send(rollout).is_some())
+}
+
+/// The build that keys go to.
+pub(super) fn build<'a>(view: &View, state: &'a State) -> Option<&'a BuildState> {
+    let id = match view.screen() {
+        Screen::Log(id) => Some(id),
+        Screen::Lanes | Screen::Lane => lane(view, state)?.build.as_ref(),
+        Screen::Plan | Screen::Hosts | Screen::Host(_) => None,
+    }?;
+    state.builds.iter().find(|build| build.id == *id)
+}
+
+fn build_stopped(build: &BuildState) -> bool {
+    matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Cancelled)
+}
+
+fn push_stopped(state: &State, lane: &LaneState) -> bool {
+    let push = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled);
+    let tag = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
+    (push || tag) && state.stage(lane) == Stage::Halted
+}
+
+fn can_resend(rollout: &RolloutState) -> bool {
+    rollout
+        .sends
+        .last()
+        .is_some_and(|send| matches!(send.phase, SendPhase::Refused(_) | SendPhase::Abandoned))
+}
+
+/// The send of which nobody knows whether it took place.
+pub(super) fn unknown_send(rollout: &RolloutState) -> Option<&SendState> {
+    rollout
+        .sends
+        .iter()
+        .rfind(|send| matches!(send.phase, SendPhase::Unknown(_)))
+}

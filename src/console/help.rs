@@ -1,0 +1,76 @@
+//! The help: every key of the screen below it, from the same table that dispatches them.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+use super::draw::Ctx;
+use super::keymap::{self, Place};
+use super::text_window::scrollbar;
+use super::view::{Painted, Screen};
+use super::words;
+use crate::state::Verdict;
+
+/// The place whose keys are shown.
+fn place(screen: &Screen) -> Place {
+    match screen {
+        Screen::Plan => Place::Plan,
+        Screen::Lanes => Place::Lanes,
+        Screen::Lane => Place::Lane,
+        Screen::Hosts => Place::Hosts,
+        Screen::Host(_) => Place::Host,
+        Screen::Log(_) => Place::Log,
+    }
+}
+
+/// Draws it.
+pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Painted) {
+    let block = Block::bordered().title(" keys ").border_style(ctx.theme.frame_focused);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let lines = lines(ctx, usize::from(inner.width).saturating_sub(1));
+    let page = usize::from(inner.height);
+    let offset = ctx.view.help.unwrap_or(0).min(lines.len().saturating_sub(page));
+    painted.page = page;
+    painted.rows = lines.len();
+    painted.offset = offset;
+    scrollbar(frame, inner, lines.len(), page, offset);
+    let shown: Vec<Line> = lines.into_iter().skip(offset).take(page).collect();
+    frame.render_widget(Paragraph::new(shown), inner);
+}
+
+fn lines(ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
+    let theme = &ctx.theme;
+    let mut lines = Vec::new();
+    for binding in keymap::of(place(ctx.view.screen())).filter(|binding| !binding.help.is_empty()) {
+        let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
+        let column = 17;
+        for (at, text) in words::wrap(binding.help, width.saturating_sub(column).max(10))
+            .into_iter()
+            .enumerate()
+        {
+            let keys = if at == 0 { keys.join(" ") } else { String::new() };
+            lines.push(Line::from(vec![
+                Span::styled(words::pad(&keys, column), theme.key),
+                Span::raw(text),
+            ]));
+        }
+    }
+    lines.push(Line::default());
+    for (verdict, text) in [
+        (Verdict::Waiting, "waiting: not sent to yet"),
+        (Verdict::Running, "under way"),
+        (Verdict::Succeeded, "success"),
+        (Verdict::Failed, "it ran and failed (! it was killed at its time limit)"),
+        (Verdict::Unknown, "unknown whether it ran; a retry may run it twice"),
+        (Verdict::NotRun, "it did not run; a retry is harmless"),
+    ] {
+        let glyph = words::pad(super::theme::glyph(verdict), 3);
+        lines.push(Line::from(vec![
+            Span::styled(glyph, theme.verdict(verdict)),
+            Span::raw(text),
+        ]));
+    }
+    lines
+}

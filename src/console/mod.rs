@@ -1,0 +1,44 @@
+//! The console: what an operator sees and presses, as a pure function of the state, the view and the terminal's size.
+//!
+//! [`draw`](draw::draw) makes a frame out of the facts' fold, the latest progress and the [`View`](view::View);
+//! [`update::event`] makes a new view and [`Effect`](update::Effect)s out of a key. Neither touches a terminal.
+//! [`run`] and [`review`] do: they take the terminal, feed the two functions, and give the terminal back whatever happens.
+//!
+//! One file a visible thing: [`plan_page`], [`lanes`], [`host_list`], [`host_page`], [`build_log`], [`help`], [`dialog`],
+//! [`header`], [`footer`], [`summary`]. Keys are in one table, [`keymap`]; looks in another, [`theme`].
+
+mod bar;
+mod build_log;
+mod build_rows;
+mod check_lines;
+mod copy;
+mod dialog;
+pub mod draw;
+mod enabled;
+pub mod figures;
+mod footer;
+mod header;
+mod help;
+pub mod host_index;
+mod host_list;
+mod host_page;
+pub mod keymap;
+mod lane_rows;
+mod lanes;
+mod motion;
+mod plan_page;
+mod push_rows;
+mod rollout_rows;
+mod run;
+mod summary;
+mod terminal;
+pub mod text_window;
+pub mod theme;
+pub mod update;
+pub mod view;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use run::{Ended, Ending, Options, review, run};

@@ -1,0 +1,456 @@
+//! The loop: one event at a time, one frame when something changed, nothing while nothing does.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::{Report, WrapErr};
+use crossterm::clipboard::CopyToClipboard;
+use jiff::tz::TimeZone;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use super::draw::draw;
+use super::terminal::{FromTerminal, Reader, Screen, guarded, is_gone};
+use super::update::{self, Closing, Effect};
+use super::view::{Look, Notice, Readiness, View};
+use crate::engine::{Action, Board, Handle, Update};
+use crate::names::Millis;
+use crate::problem::Problem;
+use crate::state::live::Live;
+use crate::state::{Outcome, State};
+use crate::text::Clean;
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+/// How long the engine has to put its last facts into the journal when the console goes.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How the console is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// REHEARSAL stands on the screen, also before there is a plan.
+    pub rehearsal: bool,
+    /// Nothing but ASCII.
+    pub ascii: bool,
+    /// The mouse belongs to the console from the start.
+    pub mouse: bool,
+    /// No colours (`NO_COLOR`).
+    pub no_color: bool,
+    /// The application's name, for the time before there is a plan.
+    pub app: Clean,
+    /// The environment's name, for the time before there is a plan.
+    pub environment: Clean,
+}
+
+impl Options {
+    fn look(&self) -> Look {
+        Look {
+            ascii: self.ascii,
+            colour: !self.no_color,
+            rehearsal: self.rehearsal,
+            app: self.app.clone(),
+            environment: self.environment.clone(),
+            zone: TimeZone::system(),
+        }
+    }
+}
+
+/// Why the console ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The operator quit before anything was started; `interrupted` if it was by ctrl-c.
+    NotStarted {
+        /// By ctrl-c.
+        interrupted: bool,
+    },
+    /// The operator quit and preflight had forbidden the start.
+    Blocked(Vec<Problem>),
+    /// The operator left while something was under way; the engine was told.
+    Left,
+    /// The operator quit, and nothing was under way any more.
+    Settled(Outcome),
+    /// The engine stopped; with the reason, if it could not go on.
+    Stopped(Option<Problem>),
+    /// A signal, by its number: SIGTERM or SIGHUP. The engine was told.
+    Signal(i32),
+    /// The terminal vanished. The engine was told.
+    TerminalGone,
+    /// A finished deployment was looked at.
+    Reviewed,
+}
+
+/// What the console leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why it ended.
+    pub ending: Ending,
+    /// Everything that was known, for the summary.
+    pub state: State,
+}
+
+/// Shows a deployment and drives it by the operator's keys, until the operator leaves or something ends it.
+///
+/// The terminal has been given back when this returns, and the engine, if it was left, has had time for its last facts.
+///
+/// # Errors
+/// The terminal cannot be taken or drawn on.
+pub async fn run(handle: Handle, options: Options) -> Result<Ended, Report> {
+    let view = View::new(options.look());
+    let source = Source {
+        updates: Some(handle.updates),
+        actions: Some(handle.actions),
+        board: Some(handle.board),
+    };
+    drive(State::default(), view, source, options.mouse).await
+}
+
+/// Shows a deployment that is only looked at, on the same screens.
+///
+/// # Errors
+/// The terminal cannot be taken or drawn on.
+pub async fn review(state: State, options: Options) -> Result<Ended, Report> {
+    let view = View::review(options.look(), &state);
+    drive(state, view, Source::default(), options.mouse).await
+}
+
+/// The engine's end, if there is one.
+#[derive(Default)]
+struct Source {
+    updates: Option<mpsc::UnboundedReceiver<Update>>,
+    actions: Option<mpsc::UnboundedSender<Action>>,
+    board: Option<Arc<Board>>,
+}
+
+/// What woke the loop.
+enum Woken {
+    Update(Option<Update>),
+    Progress,
+    Terminal(Option<FromTerminal>),
+    Resized,
+    Suspend,
+    Continued,
+    Signal(i32),
+    Time,
+}
+
+struct Signals {
+    resized: Signal,
+    suspend: Signal,
+    continued: Signal,
+    term: Signal,
+    hup: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            resized: signal(SignalKind::window_change())?,
+            suspend: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            continued: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Woken {
+        tokio::select! {
+            _ = self.resized.recv() => Woken::Resized,
+            _ = self.suspend.recv() => Woken::Suspend,
+            _ = self.continued.recv() => Woken::Continued,
+            _ = self.term.recv() => Woken::Signal(SignalKind::terminate().as_raw_value()),
+            _ = self.hup.recv() => Woken::Signal(SignalKind::hangup().as_raw_value()),
+            _ = self.int.recv() => Woken::Signal(SignalKind::interrupt().as_raw_value()),
+        }
+    }
+}
+
+/// Everything that a frame is made of, and what is done with effects.
+struct Console {
+    state: State,
+    live: Live,
+    seen: u64,
+    view: View,
+    screen: Screen,
+    source: Source,
+}
+
+async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Result<Ended, Report> {
+    view.mouse = mouse;
+    let mut signals = Signals::listen().wrap_err("failed to listen for signals")?;
+    let screen = Screen::take(mouse).wrap_err("failed to take the terminal")?;
+    let (reader, mut keys) = Reader::start().wrap_err("failed to listen for keys")?;
+    let mut console = Console {
+        state,
+        live: Live::default(),
+        seen: 0,
+        view,
+        screen,
+        source,
+    };
+    let ending = console.follow(&mut signals, &mut keys).await;
+    let Console {
+        state,
+        view,
+        screen,
+        source,
+        ..
+    } = console;
+    drop(reader);
+    drop(screen);
+    let mut state = state;
+    let ending = ending.wrap_err("failed to draw on the terminal")?;
+    if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone, Some(actions)) = (&ending, &source.actions) {
+        leave(&ending, actions, source.updates, &mut state).await;
+    }
+    drop(view);
+    Ok(Ended { ending, state })
+}
+
+/// Tells the engine and waits for its last facts.
+async fn leave(
+    ending: &Ending,
+    actions: &mpsc::UnboundedSender<Action>,
+    updates: Option<mpsc::UnboundedReceiver<Update>>,
+    state: &mut State,
+) {
+    let reason = match ending {
+        Ending::Signal(number) => format!("signal {number}"),
+        Ending::TerminalGone => "the terminal vanished".to_owned(),
+        Ending::NotStarted { .. }
+        | Ending::Blocked(_)
+        | Ending::Left
+        | Ending::Settled(_)
+        | Ending::Stopped(_)
+        | Ending::Reviewed => "the operator left".to_owned(),
+    };
+    // An engine that is gone needs no word.
+    let _ = actions.send(Action::Leave {
+        reason: Clean::line(&reason),
+    });
+    let Some(mut updates) = updates else { return };
+    let last_words = async {
+        while let Some(update) = updates.recv().await {
+            match update {
+                Update::Fact(fact) => state.apply(&fact),
+                Update::Stopped(_) => break,
+                Update::Checks(_)
+                | Update::Ready(_)
+                | Update::Blocked(_)
+                | Update::RetryChecked { .. }
+                | Update::Notice(_) => {}
+            }
+        }
+    };
+    let _ = timeout(LAST_WORDS, last_words).await;
+}
+
+impl Console {
+    /// Draws and waits by turns until something ends it.
+    async fn follow(
+        &mut self,
+        signals: &mut Signals,
+        keys: &mut mpsc::UnboundedReceiver<FromTerminal>,
+    ) -> io::Result<Ending> {
+        let mut dirty = true;
+        let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
+        loop {
+            if dirty && drawn.elapsed() >= FRAME {
+                if let Err(error) = self.frame() {
+                    return if is_gone(&error) {
+                        Ok(Ending::TerminalGone)
+                    } else {
+                        Err(error)
+                    };
+                }
+                drawn = Instant::now();
+                dirty = false;
+            }
+            let next = if dirty {
+                Some(drawn + FRAME)
+            } else {
+                self.view.tick(&self.state, Millis::now()).map(|tick| drawn + tick)
+            };
+            let woken = wait(&mut self.source, keys, signals, next, dirty).await;
+            dirty = true;
+            let effects = match woken {
+                Woken::Update(Some(update)) => match self.take_in(update) {
+                    Ok(effects) => effects,
+                    Err(ending) => return Ok(ending),
+                },
+                Woken::Update(None) => return Ok(Ending::Stopped(None)),
+                Woken::Terminal(Some(FromTerminal::Event(event))) => {
+                    guarded(|| update::event(&mut self.view, &self.state, &self.live, &event))
+                }
+                Woken::Terminal(Some(FromTerminal::Gone) | None) => return Ok(self.gone(Ending::TerminalGone)),
+                Woken::Signal(number) => return Ok(self.gone(Ending::Signal(number))),
+                Woken::Suspend => vec![Effect::Suspend],
+                Woken::Continued => vec![Effect::Repaint],
+                Woken::Resized | Woken::Progress | Woken::Time => Vec::new(),
+            };
+            for effect in effects {
+                if let Some(ending) = self.carry_out(effect)? {
+                    return Ok(ending);
+                }
+            }
+        }
+    }
+
+    /// An ending from outside.
+    fn gone(&self, ending: Ending) -> Ending {
+        if self.view.read_only { Ending::Reviewed } else { ending }
+    }
+
+    fn frame(&mut self) -> io::Result<()> {
+        if let Some(board) = &self.source.board {
+            self.seen = board.refresh(self.seen, &mut self.live);
+        }
+        let Self {
+            state,
+            live,
+            view,
+            screen,
+            ..
+        } = self;
+        guarded(|| {
+            view.follow(state);
+            let mut painted = None;
+            screen
+                .terminal
+                .draw(|frame| painted = Some(draw(frame, state, live, view, Millis::now())))?;
+            if let Some(painted) = painted {
+                view.absorb(painted);
+            }
+            Ok(())
+        })
+    }
+
+    /// One word of the engine.
+    fn take_in(&mut self, update: Update) -> Result<Vec<Effect>, Ending> {
+        if let Update::Fact(fact) = &update {
+            self.state.apply(fact);
+        }
+        if let Update::Stopped(problem) = update {
+            // A settled deployment stays on the screen; without an engine there is nothing more to ask for.
+            if problem.is_some() || self.state.settled.is_none() {
+                return Err(Ending::Stopped(problem));
+            }
+            self.view.read_only = true;
+            self.source.updates = None;
+            return Ok(Vec::new());
+        }
+        Ok(guarded(|| update::told(&mut self.view, &self.state, update)))
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> io::Result<Option<Ending>> {
+        match effect {
+            Effect::Act(action) => {
+                let sent = self
+                    .source
+                    .actions
+                    .as_ref()
+                    .is_some_and(|actions| actions.send(action).is_ok());
+                if !sent {
+                    self.view.notice = Some(Notice::say("the engine has stopped: nothing can be asked of it"));
+                }
+            }
+            Effect::Copy(text) => crossterm::execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?,
+            Effect::Save { name, text } => self.view.notice = Some(save(&name, &text)),
+            Effect::Mouse(on) => self.screen.mouse(on)?,
+            Effect::Suspend => self.screen.suspend()?,
+            Effect::Repaint => self.screen.terminal.clear()?,
+            Effect::Bell => self.screen.bell()?,
+            Effect::Close(closing) => return Ok(Some(self.ending(closing))),
+        }
+        Ok(None)
+    }
+
+    /// Why the operator's leaving ends it.
+    fn ending(&self, closing: Closing) -> Ending {
+        if self.source.actions.is_none() {
+            return Ending::Reviewed;
+        }
+        if self.view.is_under_way(&self.state) {
+            return Ending::Left;
+        }
+        match (&self.state.settled, &self.view.preflight.readiness) {
+            (Some((outcome, _)), _) => Ending::Settled(*outcome),
+            (None, Readiness::Blocked(problems)) if closing == Closing::Quit => Ending::Blocked(problems.clone()),
+            (None, _) => Ending::NotStarted {
+                interrupted: closing == Closing::Interrupted,
+            },
+        }
+    }
+}
+
+/// Waits for whatever comes first. Progress is only waited for while no frame is due anyway.
+async fn wait(
+    source: &mut Source,
+    keys: &mut mpsc::UnboundedReceiver<FromTerminal>,
+    signals: &mut Signals,
+    next: Option<Instant>,
+    dirty: bool,
+) -> Woken {
+    let Source { updates, board, .. } = source;
+    let update = async {
+        match updates {
+            Some(updates) => updates.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    let progress = async {
+        match board {
+            Some(board) if !dirty => board.changed().await,
+            _ => std::future::pending().await,
+        }
+    };
+    let time = async {
+        match next {
+            Some(next) => sleep_until(next.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        key = keys.recv() => Woken::Terminal(key),
+        signal = signals.next() => signal,
+        () = time => Woken::Time,
+        update = update => Woken::Update(update),
+        () = progress => Woken::Progress,
+    }
+}
+
+/// Writes a text to a new file in the working directory.
+fn save(name: &str, text: &str) -> Notice {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    for serial in 0..100 {
+        let name = if serial == 0 {
+            name.to_owned()
+        } else {
+            format!("{name}.{serial}")
+        };
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&name);
+        match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+            Ok(()) => return Notice::say(format!("saved to {name}")),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Notice {
+                    bad: true,
+                    ..Notice::say(format!("failed to save to {name}: {error}"))
+                };
+            }
+        }
+    }
+    Notice {
+        bad: true,
+        ..Notice::say(format!("failed to save: {name} and 99 others exist already"))
+    }
+}

@@ -1,0 +1,8 @@
+//! The console under a made-up deployment: snapshots of its screens, keys pressed and what they asked for.
+
+mod fixture;
+mod harness;
+mod keys;
+mod picture;
+mod random;
+mod screens;
