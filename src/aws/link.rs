@@ -14,12 +14,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::{Builder as HttpClientBuilder, Connector};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder as HttpClientBuilder, Connector, tls};
 use aws_types::region::Region as SdkRegion;
+use aws_types::sdk_config::SharedHttpClient;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::fault::{Call, Failed, Service};
-use super::{Endpoints, Patience, REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY, Realm, Settings};
+use super::{Patience, REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY, Realm};
+use crate::config::{AwsConfig, Endpoints};
 use crate::engine::ports::AwsError;
 use crate::names::Region;
 use crate::problem::{Kind, Problem};
@@ -29,7 +32,7 @@ const APP_NAME: &str = "quarterdeck";
 
 /// A region's clients, made anew when their credentials turned out to be expired.
 pub(super) struct Link {
-    settings: Settings,
+    settings: AwsConfig,
     region: Region,
     realm: Realm,
     patience: Patience,
@@ -47,7 +50,6 @@ pub(super) struct Clients {
 }
 
 /// What an error has to name: the region, the endpoints in force, and where the credentials come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scene {
     pub region: Region,
     pub realm: Realm,
@@ -71,7 +73,7 @@ pub(super) enum Origin {
 }
 
 impl Link {
-    pub async fn open(settings: Settings, region: Region, realm: Realm, patience: Patience) -> Result<Self, Problem> {
+    pub async fn open(settings: AwsConfig, region: Region, realm: Realm, patience: Patience) -> Result<Self, Problem> {
         let clients = load(&settings, &region, realm, patience).await?;
         Ok(Self {
             settings,
@@ -135,7 +137,7 @@ fn timeout_config(patience: Patience) -> TimeoutConfig {
         .build()
 }
 
-async fn load(settings: &Settings, region: &Region, realm: Realm, patience: Patience) -> Result<Clients, Problem> {
+async fn load(settings: &AwsConfig, region: &Region, realm: Realm, patience: Patience) -> Result<Clients, Problem> {
     let sdk_region = SdkRegion::new(region.as_str().to_owned());
     let (config, origin) = match realm {
         Realm::Rehearsal => {
@@ -178,11 +180,12 @@ async fn load(settings: &Settings, region: &Region, realm: Realm, patience: Pati
 
 /// The configuration as the AWS command line would have it, except that a configured profile goes before credentials in
 /// the environment: what config.toml names is what is used.
-async fn aws_sdk_config(settings: &Settings, region: SdkRegion, patience: Patience) -> (SdkConfig, Origin) {
+async fn aws_sdk_config(settings: &AwsConfig, region: SdkRegion, patience: Patience) -> (SdkConfig, Origin) {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .retry_config(retry_config(patience, patience.attempts))
         .timeout_config(timeout_config(patience))
+        .http_client(http_client(Realm::Aws))
         // Shorter than an attempt, so that slow credentials are told from a slow answer.
         .identity_cache(
             IdentityCache::lazy()
@@ -215,25 +218,33 @@ fn rehearsal_config(region: SdkRegion, patience: Patience) -> SdkConfig {
         .secret_access_key(REHEARSAL_SECRET_KEY)
         .provider_name("rehearsal")
         .build();
-    let http = HttpClientBuilder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = Connector::builder();
-        if let Some(settings) = settings {
-            connector = connector.connector_settings(settings.clone());
-        }
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.build_http()
-    });
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region)
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retry_config(patience, patience.attempts))
         .timeout_config(timeout_config(patience))
-        .http_client(http)
+        .http_client(http_client(Realm::Rehearsal))
         .use_fips(false)
         .use_dual_stack(false);
     config.set_app_name(AppName::new(APP_NAME).ok());
     config.build()
+}
+
+/// One connection pool for a region's clients; each would make one of its own otherwise, with its own trusted roots.
+fn http_client(realm: Realm) -> SharedHttpClient {
+    HttpClientBuilder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        match realm {
+            Realm::Rehearsal => connector.build_http(),
+            Realm::Aws => connector
+                .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+                .proxy_config(ProxyConfig::from_env())
+                .build(),
+        }
+    })
 }
 
 async fn assume(config: SdkConfig, role: &str, endpoints: &Endpoints) -> SdkConfig {
@@ -287,14 +298,13 @@ fn endpoints_in_force(config: &SdkConfig, given: &Endpoints) -> Endpoints {
     }
 }
 
-impl Endpoints {
-    pub(super) fn named(&self) -> [(&'static str, Option<&str>); 3] {
-        [
-            ("ssm", self.ssm.as_deref()),
-            ("ecr", self.ecr.as_deref()),
-            ("sts", self.sts.as_deref()),
-        ]
-    }
+/// The endpoints by the names of their services.
+fn named(endpoints: &Endpoints) -> [(&'static str, Option<&str>); 3] {
+    [
+        ("ssm", endpoints.ssm.as_deref()),
+        ("ecr", endpoints.ecr.as_deref()),
+        ("sts", endpoints.sts.as_deref()),
+    ]
 }
 
 impl Scene {
@@ -310,9 +320,7 @@ impl Scene {
 
     /// All endpoints that are not AWS's own, in one line; `None` when there are none.
     pub fn foreign_endpoints(&self) -> Option<String> {
-        let set: Vec<(&str, String)> = self
-            .endpoints
-            .named()
+        let set: Vec<(&str, String)> = named(&self.endpoints)
             .into_iter()
             .filter_map(|(name, endpoint)| Some((name, shown(endpoint?))))
             .collect();
@@ -329,7 +337,7 @@ impl Scene {
 }
 
 /// An endpoint without what could be a password: scheme, host and port.
-pub(super) fn shown(endpoint: &str) -> String {
+fn shown(endpoint: &str) -> String {
     match parts(endpoint) {
         Some((scheme, host_port)) => format!("{scheme}://{host_port}"),
         None => "an unreadable URL".to_owned(),
@@ -356,7 +364,7 @@ fn is_loopback(url: &str) -> bool {
 }
 
 fn check_rehearsal(endpoints: &Endpoints) -> Result<(), Problem> {
-    for (name, endpoint) in endpoints.named() {
+    for (name, endpoint) in named(endpoints) {
         let what = match endpoint {
             Some(endpoint) if is_loopback(endpoint) => continue,
             Some(endpoint) => format!(
@@ -375,7 +383,7 @@ fn check_rehearsal(endpoints: &Endpoints) -> Result<(), Problem> {
 }
 
 fn check_endpoints(config: &SdkConfig, endpoints: &Endpoints, region: &Region) -> Result<(), Problem> {
-    for (name, endpoint) in endpoints.named() {
+    for (name, endpoint) in named(endpoints) {
         let Some(endpoint) = endpoint else { continue };
         if !matches!(parts(endpoint), Some(("http" | "https", _))) {
             return Err(Problem::new(

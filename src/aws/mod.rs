@@ -19,10 +19,10 @@ mod link;
 mod ssm;
 mod sts;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::AwsConfig;
 use crate::engine::ports::RegionPorts;
 use crate::names::Region;
 use crate::problem::Problem;
@@ -39,36 +39,6 @@ pub enum Realm {
     Aws,
     /// The stand-in on loopback, and nothing else.
     Rehearsal,
-}
-
-/// How a region is reached, from the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// The profile in `~/.aws`; the default credentials chain when absent.
-    pub profile: Option<String>,
-    /// The ARN of a role to assume with those credentials.
-    pub role: Option<String>,
-    /// Addresses to use instead of AWS's own.
-    pub endpoints: Endpoints,
-}
-
-/// Addresses to use instead of AWS's own; they go before `AWS_ENDPOINT_URL*` and profiles.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Endpoints {
-    /// SSM's.
-    pub ssm: Option<String>,
-    /// ECR's API.
-    pub ecr: Option<String>,
-    /// STS's.
-    pub sts: Option<String>,
-}
-
-/// Scheme, host and port only: a URL may hold a password.
-impl fmt::Debug for Endpoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.named().map(|(name, url)| (name, url.map(link::shown)));
-        f.debug_map().entries(set).finish()
-    }
 }
 
 /// How long and how often.
@@ -110,8 +80,8 @@ impl Default for Patience {
 ///
 /// In a rehearsal, an endpoint that is missing or not on loopback. Outside, a FIPS or dual-stack setting together with a
 /// custom endpoint (the SDK can't have both), and an endpoint that is not an `http` or `https` URL.
-pub async fn connect(settings: &Settings, region: &Region, realm: Realm) -> Result<RegionPorts, Problem> {
-    connect_with(settings, region, realm, Patience::default()).await
+pub async fn connect(config: &AwsConfig, region: &Region, realm: Realm) -> Result<RegionPorts, Problem> {
+    connect_with(config, region, realm, Patience::default()).await
 }
 
 /// [`connect`] with other timeouts.
@@ -120,12 +90,12 @@ pub async fn connect(settings: &Settings, region: &Region, realm: Realm) -> Resu
 ///
 /// As for [`connect`].
 pub async fn connect_with(
-    settings: &Settings,
+    config: &AwsConfig,
     region: &Region,
     realm: Realm,
     patience: Patience,
 ) -> Result<RegionPorts, Problem> {
-    let link = Arc::new(link::Link::open(settings.clone(), region.clone(), realm, patience).await?);
+    let link = Arc::new(link::Link::open(config.clone(), region.clone(), realm, patience).await?);
     Ok(RegionPorts {
         ssm: Arc::new(ssm::SdkSsm(link.clone())),
         ecr: Arc::new(ecr::SdkEcr(link.clone())),

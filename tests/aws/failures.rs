@@ -23,8 +23,8 @@ fn word(error: &AwsError) -> &'static str {
 #[tokio::test]
 async fn an_error_means_the_same_in_every_form_of_the_wire_and_a_command_goes_out_once() {
     let cases = [
-        ("ThrottlingException", 400, "throttled", Kind::Unexpected, "more slowly"),
-        ("ThrottlingException", 503, "throttled", Kind::Unexpected, "more slowly"),
+        ("ThrottlingException", 400, "throttled", Kind::Unexpected, "another try"),
+        ("ThrottlingException", 503, "throttled", Kind::Unexpected, "another try"),
         (
             "ExpiredTokenException",
             400,
@@ -80,9 +80,27 @@ async fn an_error_means_the_same_in_every_form_of_the_wire_and_a_command_goes_ou
             Kind::Unexpected,
             "documentation",
         ),
-        ("InternalServerError", 500, "unknown", Kind::Unexpected, "later"),
-        ("InternalFailure", 500, "unknown", Kind::Unexpected, "later"),
-        ("ServiceUnavailable", 503, "unknown", Kind::Unexpected, "later"),
+        (
+            "InternalServerError",
+            500,
+            "unknown",
+            Kind::Unexpected,
+            "looked for by its Comment",
+        ),
+        (
+            "InternalFailure",
+            500,
+            "unknown",
+            Kind::Unexpected,
+            "looked for by its Comment",
+        ),
+        (
+            "ServiceUnavailable",
+            503,
+            "unknown",
+            Kind::Unexpected,
+            "looked for by its Comment",
+        ),
     ];
     for (code, status, expected, kind, remedy) in cases {
         let forms: [(&str, Headers, String); 4] = [
@@ -162,6 +180,10 @@ async fn a_lost_answer_is_unknown_and_the_command_is_not_sent_again() {
         let server = Server::start(move |_, _| reply.clone()).await;
         let error = server.ports("lost-1").await.ssm.send(&request()).await.expect_err(name);
         assert_eq!(word(&error), "unknown", "{name}: {error:?}");
+        assert!(
+            error.problem().remedy.as_str().contains("looked for by its Comment"),
+            "{name}: {error:?}"
+        );
         assert_eq!(server.count("SendCommand"), 1, "{name}");
     }
 }
@@ -306,4 +328,19 @@ async fn a_missing_repository_and_a_used_up_quota_say_what_to_do() {
         matches!(&error, AwsError::Refused(problem) if problem.remedy.as_str().contains("quota")),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_breaks_does_not_send_the_command_again() {
+    let server = Server::start(|request, _| match request.operation.as_str() {
+        "SendCommand" => Reply::Close,
+        _ => Reply::Json(json!({})),
+    })
+    .await;
+    let ssm = server.ports("lost-3").await.ssm;
+    ssm.cancel(&CommandId::new(COMMAND))
+        .await
+        .expect("the connection is kept for the next request");
+    let error = ssm.send(&request()).await.expect_err("closed");
+    assert_eq!((word(&error), server.count("SendCommand")), ("unknown", 1), "{error:?}");
 }

@@ -2,5 +2,7 @@
 
 mod ecr;
 mod failures;
+mod realm;
+mod secrets;
 mod server;
 mod ssm;

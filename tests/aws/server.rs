@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quarterdeck::aws::{Endpoints, Patience, Realm, Settings, connect_with};
+use quarterdeck::aws::{Patience, Realm, connect_with};
+use quarterdeck::config::{AwsConfig, Endpoints};
 use quarterdeck::engine::ports::RegionPorts;
 use quarterdeck::names::Region;
 use serde_json::{Value, json};
@@ -103,9 +104,9 @@ impl Server {
 
 /// A region's clients that lead to `url`.
 pub async fn ports_at(url: &str, region: &str) -> RegionPorts {
-    let settings = Settings {
+    let settings = AwsConfig {
         endpoints: everywhere(url),
-        ..Settings::default()
+        ..AwsConfig::default()
     };
     connect_with(&settings, &Region::new(region), Realm::Rehearsal, hasty())
         .await

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use aws_config::profile::credentials::ProfileFileError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -21,8 +20,6 @@ const SKEW_SECS: i64 = 120;
 pub(crate) enum Lack {
     /// No source has any.
     Nowhere,
-    /// The profile is not in the files.
-    NoProfile(String),
     /// The single sign-on session is over or was never opened.
     SignedOut,
     /// The profile's credential_process failed; what it printed may be secret and is not kept.
@@ -52,11 +49,6 @@ impl Lack {
                 failed => Self::Role(Box::new(failed)),
             });
         }
-        if let Some(profile) = chain(lack).find_map(|error| error.downcast_ref::<ProfileFileError>())
-            && let ProfileFileError::MissingProfile { profile, .. } = profile
-        {
-            return Some(Self::NoProfile(profile.to_string()));
-        }
         let says = causes(lack);
         let folded = says.to_ascii_lowercase();
         Some(if folded.contains("external process") {
@@ -76,23 +68,26 @@ impl Lack {
 impl Call<'_> {
     /// There was nothing to sign with; the request did not leave.
     pub(super) fn no_credentials(&self, lack: &Lack) -> AwsError {
-        let what = match lack {
-            Lack::Nowhere => "has no credentials to sign with".to_owned(),
-            Lack::NoProfile(profile) => {
-                let text =
-                    format!("needs the profile `{profile}`, which is not in ~/.aws/config or ~/.aws/credentials");
-                let remedy = "correct aws.profile in config.toml (or AWS_PROFILE), or make it with `aws configure sso`";
+        let what = match (lack, &self.scene.origin) {
+            (Lack::Nowhere, Origin::Profile(profile)) => {
+                let text = format!(
+                    "has no credentials: the profile `{profile}` is not in ~/.aws, or it names no source of any"
+                );
+                let remedy = "correct aws.profile in config.toml (or AWS_PROFILE), or set the profile up with `aws configure sso`";
                 return AwsError::Expired(self.problem(Kind::Credentials, text, remedy));
             }
-            Lack::SignedOut => "has no credentials: the single sign-on session is over".to_owned(),
-            Lack::ProcessFailed => {
+            (Lack::Nowhere, Origin::Rehearsal | Origin::Environment | Origin::Chain) => {
+                "has no credentials to sign with".to_owned()
+            }
+            (Lack::SignedOut, _) => "has no credentials: the single sign-on session is over".to_owned(),
+            (Lack::ProcessFailed, _) => {
                 let text = "has no credentials: the profile's credential_process failed";
                 let remedy = "run that command by hand to see why, then try again";
                 return AwsError::Expired(self.problem(Kind::Credentials, text, remedy));
             }
-            Lack::TimedOut => "has no credentials: their source did not answer in time".to_owned(),
-            Lack::Role(failed) => return self.role_not_assumed(failed),
-            Lack::Failed(says) => format!("has no credentials: {}", self.quote(says)),
+            (Lack::TimedOut, _) => "has no credentials: their source did not answer in time".to_owned(),
+            (Lack::Role(failed), _) => return self.role_not_assumed(failed),
+            (Lack::Failed(says), _) => format!("has no credentials: {}", self.quote(says)),
         };
         AwsError::Expired(self.problem(Kind::Credentials, what, self.login()))
     }

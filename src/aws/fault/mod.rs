@@ -151,17 +151,17 @@ impl<'a> Call<'a> {
             Failed::TimedOut => AwsError::Unknown(self.problem(
                 Kind::Unexpected,
                 format!(
-                    "got no answer from {} within {} s",
+                    "got no answer from {} in time ({} s an attempt)",
                     self.place(),
                     self.scene.attempt.as_secs_f32().ceil()
                 ),
-                "look at the network and at AWS's status for the region, then try again",
+                self.again("look at the network and at AWS's status for the region"),
             )),
             Failed::Unreachable { name_unknown, says } => AwsError::Unknown(self.unreachable(name_unknown, &says)),
             Failed::Broken { says } => AwsError::Unknown(self.problem(
                 Kind::Unexpected,
                 format!("lost the connection to {}: {}", self.place(), self.quote(&says)),
-                "look at the network, then try again",
+                self.again("look at the network"),
             )),
             Failed::Garbled { status, says } => self.garbled(status, &says),
             Failed::NoCredentials(lack) => self.no_credentials(&lack),
@@ -183,6 +183,17 @@ impl<'a> Call<'a> {
         AwsError::Unknown(self.problem(Kind::Unexpected, what, remedy))
     }
 
+    /// What to do after `hint` where nobody knows whether the call took place.
+    fn again(&self, hint: &str) -> String {
+        if self.operation == "SendCommand" {
+            format!(
+                "{hint}; SSM may have taken the command, so it is looked for by its Comment before anything is sent again"
+            )
+        } else {
+            format!("{hint}, then try again")
+        }
+    }
+
     /// `ssm:SendCommand of document "x" in us-east-1 <what>`.
     fn problem(&self, kind: Kind, what: impl AsRef<str>, remedy: impl AsRef<str>) -> Problem {
         let of = if self.about.is_empty() { "" } else { " of " };
@@ -202,7 +213,7 @@ impl<'a> Call<'a> {
             Meaning::Throttled => AwsError::Throttled(self.problem(
                 Kind::Unexpected,
                 format!("was throttled: {}", self.answer(code, says)),
-                "the account's request rate for the region is used up; it is tried again more slowly",
+                "the account's request rate in the region is used up, perhaps by others: it is worth another try in a while",
             )),
             Meaning::Expired => AwsError::Expired(self.expired(code, says)),
             Meaning::Skewed => AwsError::Refused(self.bad_signature(code, says, skew_secs)),
@@ -210,10 +221,10 @@ impl<'a> Call<'a> {
             Meaning::Unknown => AwsError::Unknown(self.problem(
                 Kind::Unexpected,
                 format!("was answered with {status} {}", self.answer(code, says)),
-                "AWS has trouble of its own; try again later",
+                self.again("AWS has trouble of its own"),
             )),
             Meaning::Refused => {
-                let (kind, remedy) = refusals::remedy(code, self.scene.region.as_str());
+                let (kind, remedy) = refusals::remedy(code);
                 AwsError::Refused(self.problem(kind, format!("was refused: {}", self.answer(code, says)), remedy))
             }
         }
@@ -237,7 +248,7 @@ impl<'a> Call<'a> {
         );
         let remedy = "a proxy or a wrong endpoint may be in between; look at HTTPS_PROXY and the endpoint settings";
         match status {
-            408 | 0..=399 | 500.. => AwsError::Unknown(self.problem(Kind::Unexpected, what, remedy)),
+            408 | 0..=399 | 500.. => AwsError::Unknown(self.problem(Kind::Unexpected, what, self.again(remedy))),
             429 => AwsError::Throttled(self.problem(Kind::Unexpected, what, remedy)),
             400..=499 => AwsError::Refused(self.problem(Kind::Config, what, remedy)),
         }
@@ -379,3 +390,6 @@ impl Meaning {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use crate::problem::Kind;
 
 /// The kind of trouble that `code` is, and what to do about it.
-pub(super) fn remedy(code: &str, region: &str) -> (Kind, String) {
-    let (kind, text) = match code {
+pub(super) fn remedy(code: &str) -> (Kind, &'static str) {
+    match code {
         // Documents.
         "InvalidDocument" => (
             Kind::Config,
@@ -100,14 +100,5 @@ pub(super) fn remedy(code: &str, region: &str) -> (Kind, String) {
             Kind::Unexpected,
             "look the error's name up in the AWS documentation; trying again as it is will not help",
         ),
-    };
-    let at_place = matches!(
-        code,
-        "RepositoryNotFoundException" | "InvalidDocument" | "OptInRequired" | "RegionDisabledException"
-    );
-    if at_place {
-        (kind, format!("{text} (region {region})"))
-    } else {
-        (kind, text.to_owned())
     }
 }

@@ -147,8 +147,12 @@ impl Ssm for SdkSsm {
             .send()
             .await
             .map_err(|error| self.0.fault(&call, &error))?;
-        accepted(answer.command())
-            .ok_or_else(|| call.unknown("was answered without a command id", "look for it by its Comment"))
+        accepted(answer.command()).ok_or_else(|| {
+            call.unknown(
+                "was answered without a command id",
+                "SSM may have taken the command, so it is looked for by its Comment before anything is sent again",
+            )
+        })
     }
 
     async fn find(&self, token: &Token, since: Millis) -> Result<Option<Accepted>, AwsError> {
