@@ -12,9 +12,9 @@
 //! Arrows point one way: `console`/`headless` -> `state` <- `engine` -> {`source`, `docker`, `aws`, `journal`}.
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
 
+pub mod aws;
 pub mod clock;
 pub mod config;
-pub mod aws;
 pub mod console;
 pub mod engine;
 pub mod journal;

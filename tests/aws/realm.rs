@@ -33,7 +33,8 @@ async fn probe() {
     } else {
         Realm::Aws
     };
-    let ports = match connect_with(&config, &Region::new("eu-test-1"), realm, hasty()).await {
+    let region = Region::new(set("PROBE_REGION").as_deref().unwrap_or("eu-test-1"));
+    let ports = match connect_with(&config, &region, realm, hasty()).await {
         Ok(ports) => ports,
         Err(problem) => return println!("PROBED {problem:?}"),
     };
@@ -410,6 +411,20 @@ async fn a_host_name_that_does_not_exist_is_told_as_such() {
     .await;
     assert!(
         told.contains("could not reach STS at http://nowhere.invalid") && told.contains("kind: Config"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_region_that_can_not_be_one_is_refused_before_anything_leaves() {
+    let home = tempfile::tempdir().expect("a folder");
+    let told = probed(
+        home.path(),
+        &[KEYS[0], KEYS[1], ("PROBE_REGION", "us east 1"), ("PROBE", "all")],
+    )
+    .await;
+    assert!(
+        told.contains("Refused") && told.contains("kind: Config") && !told.contains("Unknown"),
         "{told}"
     );
 }

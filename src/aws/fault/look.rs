@@ -67,6 +67,7 @@ fn undelivered(error: &(dyn Error + 'static), is_timeout: bool) -> Failed {
             .filter_map(|error| error.downcast_ref::<io::Error>())
             .any(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if no_connection {
+        let says = says.replace("client error (Connect): ", "");
         Failed::Unreachable { name_unknown, says }
     } else if is_timeout {
         Failed::TimedOut
@@ -74,6 +75,7 @@ fn undelivered(error: &(dyn Error + 'static), is_timeout: bool) -> Failed {
         // The endpoint rules refused, for instance a region that can't be a host name.
         Failed::NotBuilt { says }
     } else {
+        let says = says.replace("client error (SendRequest): ", "");
         Failed::Broken { says }
     }
 }
@@ -90,7 +92,7 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         let is_heading = matches!(
             text.as_str(),
             "dispatch failure" | "io error" | "timeout" | "other" | "failed to construct request" | "user error"
-        );
+        ) || text.ends_with("interceptor encountered an error");
         if !is_heading && !texts.iter().any(|earlier| earlier.contains(&text)) {
             texts.push(text);
         }
