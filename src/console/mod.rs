@@ -39,6 +39,6 @@ pub mod view;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use run::{Ended, Ending, Options, review, run};

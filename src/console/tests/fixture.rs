@@ -227,6 +227,8 @@ pub fn checks(plan: &Plan, done: usize) -> Vec<Check> {
 pub struct Story {
     pub state: State,
     pub live: Live,
+    /// What was told, as the journal would have it.
+    pub facts: Vec<Recorded>,
     seq: u64,
     pub now: i64,
 }
@@ -244,11 +246,13 @@ impl Story {
 
     pub fn tell(&mut self, fact: Fact) {
         self.seq += 1;
-        self.state.apply(&Recorded {
+        let recorded = Recorded {
             seq: self.seq,
             at: at(self.now),
             fact,
-        });
+        };
+        self.state.apply(&recorded);
+        self.facts.push(recorded);
     }
 
     pub fn lanes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The console under a made-up deployment: snapshots of its screens, keys pressed and what they asked for.
 
-mod fixture;
+pub(crate) mod fixture;
 mod harness;
 mod keys;
 mod picture;
