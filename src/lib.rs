@@ -13,7 +13,6 @@
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
 
 pub mod aws;
-pub mod clock;
 pub mod config;
 pub mod console;
 pub mod engine;
@@ -23,3 +22,4 @@ pub mod plan;
 pub mod problem;
 pub mod state;
 pub mod text;
+pub mod words;

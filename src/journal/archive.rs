@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, Row, params};
 
 use super::{FILE, claim, schema};
@@ -9,6 +10,7 @@ use crate::names::{CommitId, DeploymentId, Millis};
 use crate::problem::{Kind, Problem};
 use crate::state::{Outcome, Recorded};
 use crate::text::Clean;
+use crate::words::date_and_time;
 
 /// How many deployments an ambiguous name lists.
 const CANDIDATES: usize = 8;
@@ -246,7 +248,7 @@ impl Entry {
         format!(
             "{}  {}  {}/{}  {}  {}  {}",
             self.id.short(),
-            crate::clock::date_and_time(self.started_at),
+            date_and_time(self.started_at, &TimeZone::system()),
             self.app,
             self.environment,
             self.commit.short(),

@@ -8,6 +8,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{cannot_write, make_dir};
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
 use crate::state::Driver;
 use crate::text::Clean;
+use crate::words::date_and_time;
 
 /// Who holds the lock; written inside of it for whoever comes second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ impl Holder {
     }
 
     fn problem(&self) -> Problem {
-        let since = crate::clock::date_and_time(self.since);
+        let since = date_and_time(self.since, &TimeZone::system());
         Problem::new(
             Kind::Locked,
             format!(
