@@ -20,6 +20,7 @@ pub mod journal;
 pub mod names;
 pub mod plan;
 pub mod problem;
+pub mod rehearsal;
 pub mod state;
 pub mod text;
 pub mod words;

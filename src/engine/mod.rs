@@ -5,10 +5,12 @@
 
 pub mod board;
 pub mod ports;
+pub mod setup;
 
 use tokio::sync::mpsc;
 
 pub use board::Board;
+pub use setup::{Connect, Guards, Outside, Setup};
 
 use crate::names::{BuildId, Digest, HostId, Region, RolloutName, Token};
 use crate::plan::Plan;
