@@ -307,7 +307,7 @@ fn rollouts(ctx: &Ctx, plan: &Plan, lane: &LanePlan, width: usize, detail: Detai
             .expected
             .iter()
             .filter(|host| !host.ping.is_online())
-            .map(|host| label(host))
+            .map(label)
             .collect();
         let mut spans = format!(
             "{}, {} {}",
@@ -334,7 +334,7 @@ fn rollouts(ctx: &Ctx, plan: &Plan, lane: &LanePlan, width: usize, detail: Detai
         }
         lines.push(titled(ctx, &format!("  {}", rollout.name), &spans, style, width));
         if !detail.fold {
-            let online: Vec<&str> = rollout.expected.iter().map(|host| label(host)).collect();
+            let online: Vec<&str> = rollout.expected.iter().map(label).collect();
             lines.push(titled(
                 ctx,
                 "",

@@ -85,7 +85,7 @@ fn counted(rows: &Rows, rollout: &RolloutState) -> Vec<Span<'static>> {
         .iter()
         .map(|(verdict, count)| word(*verdict).len() + count.to_string().len() + 4)
         .sum();
-    let roomy = all_words + 1 <= rows.width;
+    let roomy = all_words < rows.width;
     let mut spans = vec![Span::raw(" ")];
     for (verdict, count) in parts {
         let always = matches!(verdict, Verdict::Failed | Verdict::Unknown | Verdict::NotRun);

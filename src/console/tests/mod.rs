@@ -3,6 +3,4 @@
 pub(crate) mod fixture;
 mod harness;
 mod keys;
-mod picture;
-mod random;
 mod screens;

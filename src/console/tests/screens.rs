@@ -7,7 +7,9 @@ use crate::engine::Update;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
 
-fn stories() -> Vec<(&'static str, fn() -> Story)> {
+type Named = (&'static str, fn() -> Story);
+
+fn stories() -> Vec<Named> {
     vec![
         ("build", || Story::start(plan(2, 14)).build_half()),
         ("build_failed", || Story::start(plan(2, 14)).build_half().build_failed()),
