@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::ResolvedInput;
 use crate::names::{BuildId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, Token};
 pub use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage};
 use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Plan, Repository, Source, Target};
@@ -86,8 +87,8 @@ pub struct BuildSpec {
     pub dockerfile: String,
     /// The stage to build.
     pub target: Option<String>,
-    /// Build arguments with their values.
-    pub args: BTreeMap<String, SecretString>,
+    /// Build arguments with their values. Secret ones are masked in everything that comes out of the build.
+    pub args: BTreeMap<String, ResolvedInput>,
     /// `os/arch`.
     pub platform: Option<String>,
     /// Image labels.
