@@ -10,7 +10,7 @@ pub mod setup;
 use tokio::sync::mpsc;
 
 pub use board::Board;
-pub use setup::{Connect, Guards, Outside, Setup};
+pub use setup::{Clock, Connect, Guards, Outside, Pace, Setup};
 
 use crate::names::{BuildId, Digest, HostId, Region, RolloutName, Token};
 use crate::plan::Plan;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::ports::{Docker, Git, Ledger, RegionPorts};
 use crate::config::Config;
-use crate::names::Region;
+use crate::names::{Millis, Region};
 use crate::problem::Problem;
 use crate::state::Driver;
 
@@ -46,6 +47,10 @@ pub struct Setup {
     pub logs: PathBuf,
     /// Whether everything is the rehearsal's.
     pub rehearsal: bool,
+    /// How often and how long the engine looks.
+    pub pace: Pace,
+    /// What tells the time.
+    pub clock: Clock,
 }
 
 /// Guards that the operator opened.
@@ -55,4 +60,60 @@ pub struct Guards {
     pub allow_dirty: bool,
     /// Deploy a commit that is not on the configured branch, or that no remote has.
     pub allow_unpushed: bool,
+}
+
+/// How often and how long the engine looks. AWS publishes no request rates for Run Command; one-second loops were seen
+/// to be throttled, two and five seconds were not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two looks at a command that was just sent.
+    pub early: Duration,
+    /// How long a command counts as just sent.
+    pub early_for: Duration,
+    /// Between two looks after that.
+    pub steady: Duration,
+    /// Between two looks at most, however often AWS asks to slow down.
+    pub slowest: Duration,
+    /// How long a command may take to show in ListCommands after a lost answer, before the operator is asked.
+    pub visibility: Duration,
+    /// How long after its ExpiresAfter SSM may take to say how an invocation ended.
+    pub grace: Duration,
+    /// The first pause before an interrupted push is tried again; each later one is four times as long.
+    pub push_pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            early: Duration::from_secs(2),
+            early_for: Duration::from_secs(10),
+            steady: Duration::from_secs(5),
+            slowest: Duration::from_secs(30),
+            visibility: Duration::from_secs(90),
+            grace: Duration::from_secs(120),
+            push_pause: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What tells the time: the wall clock, or a simulation's.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// A clock of one's own.
+    pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Millis::now)
+    }
 }
