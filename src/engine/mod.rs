@@ -5,11 +5,13 @@
 
 pub mod board;
 pub mod ports;
+pub mod secrets;
 pub mod setup;
 
 use tokio::sync::mpsc;
 
 pub use board::Board;
+pub use secrets::Secrets;
 pub use setup::{Clock, Connect, Guards, Outside, Pace, Setup};
 
 use crate::names::{BuildId, Digest, HostId, Region, RolloutName, Token};

@@ -4,6 +4,7 @@
 //! Nothing here holds a secret: a secret build argument or parameter is present by its name only.
 
 pub mod check;
+pub mod draft;
 pub mod found;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,207 @@
+//! The values that a plan must not hold: read from the configuration, joined with the plan at the last moment.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use crate::config::{Config, Input, Parameter};
+use crate::names::{Region, RolloutName};
+use crate::plan::{BuildPlan, ParameterValue, RolloutPlan, Value};
+use crate::problem::{Kind, Problem};
+
+/// A configuration's secrets, by where they are used. Its `Debug` shows none of them.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    build_args: BTreeMap<(Region, String), SecretString>,
+    parameters: BTreeMap<(Region, RolloutName, String), SecretString>,
+}
+
+impl Secrets {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let mut secrets = Self::default();
+        for lane in &config.lanes {
+            for (name, input) in &lane.build.args {
+                if let Input::Secret(secret) = input {
+                    let place = (lane.region.clone(), name.clone());
+                    secrets.build_args.insert(place, secret.clone());
+                }
+            }
+            for rollout in &lane.rollouts {
+                for (name, parameter) in &rollout.parameters {
+                    if let Parameter::Secret(secret) = parameter {
+                        let place = (lane.region.clone(), rollout.name.clone(), name.clone());
+                        secrets.parameters.insert(place, secret.clone());
+                    }
+                }
+            }
+        }
+        secrets
+    }
+
+    /// A build's arguments with their values. Regions that share a build have the same ones, so any of them will do.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Config`] when the plan was made with a secret that the present configuration does not have.
+    pub fn build_args(&self, build: &BuildPlan) -> Result<BTreeMap<String, SecretString>, Problem> {
+        let find = |name: &String| {
+            let mut regions = build.regions.iter();
+            regions.find_map(|region| self.build_args.get(&(region.clone(), name.clone())))
+        };
+        build
+            .args
+            .iter()
+            .map(|(name, value)| {
+                let value = match value {
+                    Value::Plain(text) => SecretString::from(text.as_str()),
+                    Value::Secret => find(name)
+                        .cloned()
+                        .ok_or_else(|| gone(&format!("build argument `{name}`"), "the build"))?,
+                };
+                Ok((name.clone(), value))
+            })
+            .collect()
+    }
+
+    /// A rollout's SSM parameters with their values.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Config`] when the plan was made with a secret that the present configuration does not have.
+    pub fn parameters(
+        &self,
+        region: &Region,
+        rollout: &RolloutPlan,
+    ) -> Result<BTreeMap<String, Vec<SecretString>>, Problem> {
+        rollout
+            .parameters
+            .iter()
+            .map(|(name, value)| {
+                let values = match value {
+                    ParameterValue::Plain(values) => {
+                        values.iter().map(|value| SecretString::from(value.as_str())).collect()
+                    }
+                    ParameterValue::Secret => {
+                        let place = (region.clone(), rollout.name.clone(), name.clone());
+                        let secret = self.parameters.get(&place).cloned();
+                        vec![secret.ok_or_else(|| {
+                            gone(
+                                &format!("parameter `{name}`"),
+                                &format!("rollout {} in {region}", rollout.name),
+                            )
+                        })?]
+                    }
+                };
+                Ok((name.clone(), values))
+            })
+            .collect()
+    }
+}
+
+fn gone(what: &str, whose: &str) -> Problem {
+    Problem::new(
+        Kind::Config,
+        format!("the secret {what} of {whose} is not in the configuration any more, and the journal never had it"),
+        "put it back into config.toml, or start a new deployment",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::config::Template;
+    use crate::names::BuildId;
+    use crate::plan::draft::fixture;
+    use crate::text::Clean;
+
+    /// One region with a secret build argument and a secret parameter.
+    fn config() -> Config {
+        let mut config = fixture::config();
+        for lane in &mut config.lanes {
+            let token = Input::Secret(SecretString::from("t0ken"));
+            lane.build.args.insert("TOKEN".to_owned(), token);
+            let password = Parameter::Secret(SecretString::from("pa55"));
+            lane.rollouts[0].parameters.insert("password".to_owned(), password);
+        }
+        config
+    }
+
+    fn build() -> BuildPlan {
+        BuildPlan {
+            id: BuildId::new("build-1"),
+            context: Clean::line("."),
+            dockerfile: Clean::line("Dockerfile"),
+            target: None,
+            args: [
+                ("TOKEN".to_owned(), Value::Secret),
+                ("MODE".to_owned(), Value::Plain(Clean::line("qa"))),
+            ]
+            .into(),
+            platform: None,
+            labels: BTreeMap::new(),
+            regions: vec![fixture::east(), fixture::ohio()],
+        }
+    }
+
+    fn rollout() -> RolloutPlan {
+        RolloutPlan {
+            name: fixture::ubuntu(),
+            document: Clean::line("pull"),
+            document_version: Clean::line("$LATEST"),
+            resolved_version: Clean::line("7"),
+            output_step: None,
+            parameters: [
+                ("password".to_owned(), ParameterValue::Secret),
+                ("image".to_owned(), ParameterValue::Plain(vec![Clean::line("AI")])),
+            ]
+            .into(),
+            targets: Vec::new(),
+            delivery_timeout_secs: 600,
+            max_concurrency: Clean::line("50"),
+            max_errors: Clean::line("0"),
+            expected: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_plan_gets_its_secrets_back_from_the_configuration() {
+        let secrets = Secrets::of(&config());
+        let args = secrets.build_args(&build()).expect("the configuration has them");
+        assert_eq!(args["TOKEN"].expose_secret(), "t0ken");
+        assert_eq!(args["MODE"].expose_secret(), "qa");
+        let parameters = secrets
+            .parameters(&fixture::ohio(), &rollout())
+            .expect("the configuration has them");
+        assert_eq!(parameters["password"][0].expose_secret(), "pa55");
+        assert_eq!(parameters["image"][0].expose_secret(), "AI");
+        assert!(!format!("{secrets:?} {parameters:?} {args:?}").contains("pa55"));
+    }
+
+    #[test]
+    fn a_secret_that_the_configuration_lost_is_named() {
+        let mut config = config();
+        for lane in &mut config.lanes {
+            lane.build.args.clear();
+            // What was a secret is not silently replaced by what is now written there.
+            let plain = Parameter::Plain(vec![Template::literal("pa55")]);
+            lane.rollouts[0].parameters.insert("password".to_owned(), plain);
+        }
+        let secrets = Secrets::of(&config);
+        let problem = secrets.build_args(&build()).expect_err("TOKEN is gone");
+        assert!(problem.what.as_str().contains("build argument `TOKEN`"), "{problem}");
+        let problem = secrets
+            .parameters(&fixture::east(), &rollout())
+            .expect_err("password is gone");
+        assert!(
+            problem
+                .what
+                .as_str()
+                .contains("parameter `password` of rollout ubuntu in us-east-1"),
+            "{problem}"
+        );
+        assert_eq!(problem.kind, Kind::Config);
+    }
+}
