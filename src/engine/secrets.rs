@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
-use crate::config::{Config, Input, Parameter};
+use crate::config::{Config, Input, Parameter, ResolvedInput};
 use crate::names::{Region, RolloutName};
 use crate::plan::{BuildPlan, ParameterValue, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
@@ -39,12 +39,12 @@ impl Secrets {
         secrets
     }
 
-    /// A build's arguments with their values. Regions that share a build have the same ones, so any of them will do.
+    /// A build's arguments as the builder gets them. Regions that share a build have the same ones, so any of them will do.
     ///
     /// # Errors
     ///
     /// [`Kind::Config`] when the plan was made with a secret that the present configuration does not have.
-    pub fn build_args(&self, build: &BuildPlan) -> Result<BTreeMap<String, SecretString>, Problem> {
+    pub fn build_args(&self, build: &BuildPlan) -> Result<BTreeMap<String, ResolvedInput>, Problem> {
         let find = |name: &String| {
             let mut regions = build.regions.iter();
             regions.find_map(|region| self.build_args.get(&(region.clone(), name.clone())))
@@ -54,10 +54,12 @@ impl Secrets {
             .iter()
             .map(|(name, value)| {
                 let value = match value {
-                    Value::Plain(text) => SecretString::from(text.as_str()),
-                    Value::Secret => find(name)
-                        .cloned()
-                        .ok_or_else(|| gone(&format!("build argument `{name}`"), "the build"))?,
+                    Value::Plain(text) => ResolvedInput::Plain(text.as_str().to_owned()),
+                    Value::Secret => {
+                        let secret = find(name).cloned();
+                        let secret = secret.ok_or_else(|| gone(&format!("build argument `{name}`"), "the build"))?;
+                        ResolvedInput::Secret(secret)
+                    }
                 };
                 Ok((name.clone(), value))
             })
@@ -170,14 +172,15 @@ mod tests {
     fn a_plan_gets_its_secrets_back_from_the_configuration() {
         let secrets = Secrets::of(&config());
         let args = secrets.build_args(&build()).expect("the configuration has them");
-        assert_eq!(args["TOKEN"].expose_secret(), "t0ken");
-        assert_eq!(args["MODE"].expose_secret(), "qa");
+        assert_eq!(args["TOKEN"].expose(), "t0ken");
+        assert_eq!(args["MODE"].expose(), "qa");
         let parameters = secrets
             .parameters(&fixture::ohio(), &rollout())
             .expect("the configuration has them");
         assert_eq!(parameters["password"][0].expose_secret(), "pa55");
         assert_eq!(parameters["image"][0].expose_secret(), "AI");
-        assert!(!format!("{secrets:?} {parameters:?} {args:?}").contains("pa55"));
+        let debug = format!("{secrets:?} {parameters:?} {args:?}");
+        assert!(!debug.contains("pa55") && !debug.contains("t0ken"), "{debug}");
     }
 
     #[test]
