@@ -249,6 +249,11 @@ pub enum Fact {
         /// Whose.
         region: Region,
     },
+    /// The operator started a stopped lane again: its build or its push is retried.
+    LaneReopened {
+        /// Whose.
+        region: Region,
+    },
 }
 
 /// A process that drives a deployment.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BuildPhase, HostState, HostStatus, LaneState, Outcome, PushPhase, RolloutState, SendPhase, State, TagPhase, Verdict,
+    Attempt, BuildPhase, BuildState, HostState, HostStatus, LaneState, Outcome, Place, PushPhase, RolloutState,
+    SendPhase, State, TagPhase, Verdict,
 };
-use crate::names::{Digest, HostId, Region, RolloutName};
+use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
 
 /// How many hosts stand how.
@@ -145,6 +146,34 @@ impl State {
         self.lanes.iter().find(|lane| lane.region == *region)
     }
 
+    /// A build.
+    pub fn build(&self, id: &BuildId) -> Option<&BuildState> {
+        self.builds.iter().find(|build| build.id == *id)
+    }
+
+    /// The image that a build made, once it has.
+    pub fn image(&self, id: &BuildId) -> Option<&Digest> {
+        match &self.build(id)?.phase {
+            BuildPhase::Succeeded { image, .. } => Some(image),
+            BuildPhase::Waiting | BuildPhase::Running | BuildPhase::Failed { .. } | BuildPhase::Cancelled => None,
+        }
+    }
+
+    /// Where a command belongs: its lane, its rollout and its place among the rollout's sends.
+    pub fn command(&self, id: &CommandId) -> Option<(&LaneState, &RolloutState, usize)> {
+        self.at(*self.commands.get(id)?)
+    }
+
+    /// Where a send belongs: its lane, its rollout and its place among the rollout's sends.
+    pub fn send(&self, token: &Token) -> Option<(&LaneState, &RolloutState, usize)> {
+        self.at(*self.tokens.get(token)?)
+    }
+
+    fn at(&self, place: Place) -> Option<(&LaneState, &RolloutState, usize)> {
+        let lane = self.lanes.get(place.lane)?;
+        Some((lane, lane.rollouts.get(place.rollout)?, place.command))
+    }
+
     /// How all hosts stand.
     pub fn counts(&self) -> Counts {
         self.lanes.iter().map(LaneState::counts).sum()
@@ -155,11 +184,7 @@ impl State {
         if lane.cancelled {
             return Stage::Halted;
         }
-        if let Some(build) = lane
-            .build
-            .as_ref()
-            .and_then(|id| self.builds.iter().find(|build| build.id == *id))
-        {
+        if let Some(build) = lane.build.as_ref().and_then(|id| self.build(id)) {
             match build.phase {
                 BuildPhase::Waiting | BuildPhase::Running => return Stage::Building,
                 BuildPhase::Failed { .. } | BuildPhase::Cancelled => return Stage::Halted,
@@ -305,6 +330,11 @@ impl Selection {
 }
 
 impl HostState {
+    /// Its attempt that belongs to the rollout's n-th send.
+    pub fn attempt(&self, send: usize) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.send == send)
+    }
+
     /// Whether its latest attempt ended, and not in success.
     pub fn can_be_retried(&self) -> bool {
         match self.status().verdict() {
@@ -315,6 +345,11 @@ impl HostState {
 }
 
 impl LaneState {
+    /// The rollout of that name.
+    pub fn rollout(&self, name: &RolloutName) -> Option<&RolloutState> {
+        self.rollouts.iter().find(|rollout| rollout.name == *name)
+    }
+
     /// How its hosts stand.
     pub fn counts(&self) -> Counts {
         self.rollouts.iter().map(|rollout| rollout.counts).sum()
@@ -330,6 +365,11 @@ impl LaneState {
 }
 
 impl RolloutState {
+    /// How many sends it had; the serial number of the next one is one more.
+    pub fn serial(&self) -> u32 {
+        u32::try_from(self.sends.len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether something was sent and nothing more will come of any send.
     pub fn is_over(&self) -> bool {
         !self.sends.is_empty() && self.sends.iter().all(super::SendState::is_over)

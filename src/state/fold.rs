@@ -211,6 +211,7 @@ impl State {
             Fact::LaneWaits { region, problem } => self.with_lane(region, |lane| lane.waits = Some(problem.clone())),
             Fact::LaneResumed { region } => self.with_lane(region, |lane| lane.waits = None),
             Fact::LaneCancelled { region } => self.with_lane(region, |lane| lane.cancelled = true),
+            Fact::LaneReopened { region } => self.with_lane(region, |lane| lane.cancelled = false),
         }
     }
 
@@ -337,6 +338,7 @@ impl Fact {
             | Fact::TagMoved { .. }
             | Fact::SendIntended { .. }
             | Fact::SendAccepted { .. }
+            | Fact::LaneReopened { .. }
             | Fact::DeploymentResumed { .. } => true,
             Fact::DeploymentStarted { .. }
             | Fact::DeploymentLeft { .. }
