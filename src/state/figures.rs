@@ -1,13 +1,14 @@
 //! Figures derived from the state: counts, stages, outcome, and who can be retried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Attempt, BuildPhase, BuildState, HostState, HostStatus, LaneState, Outcome, Place, PushPhase, RolloutState,
     SendPhase, State, TagPhase, Verdict,
 };
-use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
+use crate::names::{BuildId, CommandId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
+use crate::text::Clean;
 
 /// How many hosts stand how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +80,79 @@ impl std::ops::Add for Counts {
 impl std::iter::Sum for Counts {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
+/// What there is to say of a rollout's hosts beside their counts. The fold keeps it up to date host by host, so that no
+/// frame has to walk the fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Hosts that ran and failed, as a retry of the failed means it.
+    pub failed: usize,
+    /// Hosts that SSM has not sent the command to, or that have not confirmed it.
+    pub pending: usize,
+    /// Hosts that SSM could not reach so far.
+    pub delayed: usize,
+    /// Hosts that preflight did not expect.
+    pub unplanned: usize,
+    /// When a host last changed.
+    pub changed_at: Option<Millis>,
+    /// The positions of the hosts that ended without success, by what they ended in.
+    trouble: BTreeMap<(Verdict, Clean), BTreeSet<usize>>,
+}
+
+impl Tally {
+    /// Hosts that ended without success, by verdict and word: their positions in the rollout, in its order.
+    pub fn trouble(&self) -> impl Iterator<Item = (Verdict, &Clean, &BTreeSet<usize>)> {
+        self.trouble
+            .iter()
+            .map(|((verdict, word), hosts)| (*verdict, word, hosts))
+    }
+
+    /// The host at `position` went from one status to another.
+    pub(super) fn shift(&mut self, position: usize, from: &HostStatus, to: &HostStatus) {
+        if from == to {
+            return;
+        }
+        for (status, comes) in [(from, false), (to, true)] {
+            if let Some(count) = self.count(status) {
+                *count = if comes { *count + 1 } else { count.saturating_sub(1) };
+            }
+            if !status.verdict().is_trouble() {
+                continue;
+            }
+            let key = (status.verdict(), Clean::line(status.word()));
+            let hosts = self.trouble.entry(key.clone()).or_default();
+            if comes {
+                hosts.insert(position);
+            } else {
+                hosts.remove(&position);
+                if hosts.is_empty() {
+                    self.trouble.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, status: &HostStatus) -> Option<&mut usize> {
+        match status {
+            HostStatus::Failed | HostStatus::ExecutionTimedOut => Some(&mut self.failed),
+            HostStatus::Pending => Some(&mut self.pending),
+            HostStatus::Delayed => Some(&mut self.delayed),
+            HostStatus::Waiting
+            | HostStatus::NotSent
+            | HostStatus::InProgress
+            | HostStatus::Cancelling
+            | HostStatus::Success
+            | HostStatus::DeliveryTimedOut
+            | HostStatus::Undeliverable
+            | HostStatus::Terminated
+            | HostStatus::Cancelled
+            | HostStatus::InvalidPlatform
+            | HostStatus::AccessDenied
+            | HostStatus::Missing
+            | HostStatus::Other { .. } => None,
+        }
     }
 }
 
@@ -337,10 +411,7 @@ impl HostState {
 
     /// Whether its latest attempt ended, and not in success.
     pub fn can_be_retried(&self) -> bool {
-        match self.status().verdict() {
-            Verdict::Waiting | Verdict::Running | Verdict::Succeeded => false,
-            Verdict::Failed | Verdict::Unknown | Verdict::NotRun => true,
-        }
+        self.status().verdict().is_trouble()
     }
 }
 
@@ -373,6 +444,17 @@ impl RolloutState {
     /// Whether something was sent and nothing more will come of any send.
     pub fn is_over(&self) -> bool {
         !self.sends.is_empty() && self.sends.iter().all(super::SendState::is_over)
+    }
+
+    /// Whether its first command can be sent again: nothing that was sent for it took place.
+    ///
+    /// Once SSM has taken a command, what did not succeed is a matter of a retry, which goes to those hosts alone.
+    pub fn can_be_resent(&self) -> bool {
+        !self.sends.is_empty()
+            && self
+                .sends
+                .iter()
+                .all(|send| matches!(send.phase, SendPhase::Refused(_) | SendPhase::Abandoned))
     }
 
     /// Why its first send did not take place or is unknown. A retry of the whole rollout supersedes it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Attempt, BuildPhase, BuildState, Counts, Fact, HostState, HostStatus, LaneState, Place, PushPhase, Recorded,
-    RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState,
+    RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState, Tally,
 };
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::{LanePlan, Plan, RolloutPlan};
@@ -414,6 +414,7 @@ fn rollout_of(plan: &RolloutPlan) -> RolloutState {
         sends: Vec::new(),
         hosts,
         counts,
+        tally: Tally::default(),
         index,
     }
 }
@@ -442,15 +443,17 @@ impl RolloutState {
                 attempts: Vec::new(),
             });
             self.counts.waiting += 1;
+            self.tally.unplanned += 1;
             self.hosts.len() - 1
         });
         let host = &mut self.hosts[position];
-        let before = host.status().verdict();
+        let before = host.status().clone();
         match host.attempts.iter_mut().find(|attempt| attempt.send == send) {
             Some(attempt) => {
                 if attempt.status != *status {
                     attempt.status = status.clone();
                     attempt.since = at;
+                    self.tally.changed_at = Some(at);
                 }
                 attempt.exit_code = code.or(attempt.exit_code);
             }
@@ -464,9 +467,11 @@ impl RolloutState {
                 };
                 let place = host.attempts.partition_point(|attempt| attempt.send < send);
                 host.attempts.insert(place, attempt);
+                self.tally.changed_at = Some(at);
             }
         }
-        let after = host.status().verdict();
-        self.counts.shift(before, after);
+        let after = host.status();
+        self.counts.shift(before.verdict(), after.verdict());
+        self.tally.shift(position, &before, after);
     }
 }

@@ -12,7 +12,7 @@ pub mod status;
 use std::collections::HashMap;
 
 pub use fact::{Driver, Fact, Outcome, Output, Recorded, SendTo, Step};
-pub use figures::{Counts, RetrySet, Selection, Stage};
+pub use figures::{Counts, RetrySet, Selection, Stage, Tally};
 pub use status::{HostStatus, Verdict};
 
 use crate::names::{BuildId, CommandId, Digest, HostId, Millis, Region, RolloutName, Token};
@@ -188,6 +188,8 @@ pub struct RolloutState {
     pub hosts: Vec<HostState>,
     /// How many hosts stand how; kept up to date by the fold.
     pub counts: Counts,
+    /// Who among them is in trouble, and what else there is to say of them; kept up to date by the fold.
+    pub tally: Tally,
     /// Where a host is in `hosts`.
     index: HashMap<HostId, usize>,
 }

@@ -69,6 +69,16 @@ pub enum Verdict {
     NotRun,
 }
 
+impl Verdict {
+    /// Whether it is an end, and not success.
+    pub fn is_trouble(self) -> bool {
+        match self {
+            Self::Waiting | Self::Running | Self::Succeeded => false,
+            Self::Failed | Self::Unknown | Self::NotRun => true,
+        }
+    }
+}
+
 impl HostStatus {
     /// Reads SSM's two words for an invocation. Spaces are stripped and case folded, as the documentation's spelling
     /// has spaces and the wire's has none.
