@@ -23,7 +23,7 @@ pub(super) fn add(rows: &mut Rows) {
     let theme = &ctx.theme;
     let live = ctx.live.builds.get(&build.id);
     match &build.phase {
-        BuildPhase::Waiting => rows.head("·", "build", theme.quiet, "not started"),
+        BuildPhase::Waiting => rows.head("·", "build", theme.quiet, &["not started".to_owned()]),
         BuildPhase::Running => running(rows, build, live),
         BuildPhase::Succeeded { context_bytes, .. } => {
             let text = [
@@ -31,7 +31,7 @@ pub(super) fn add(rows: &mut Rows) {
                 took(build),
                 format!("context {}", words::bytes(*context_bytes)),
             ];
-            rows.head("✓", "build", theme.success, &join(&text));
+            rows.head("✓", "build", theme.success, &text);
             if rows.full {
                 for step in &build.steps {
                     rows.sub(3, &step_words(step), theme.quiet);
@@ -51,7 +51,7 @@ pub(super) fn add(rows: &mut Rows) {
                     .map(|step| format!("step {}/{}", step.number, step.of)),
             );
             said.extend(exit_code.map(|code| format!("exit code {code}")));
-            rows.head("✗", "build", theme.failure, &join(&said));
+            rows.head("✗", "build", theme.failure, &said);
             if let Some(step) = step {
                 rows.sub(1, step.name.as_str(), theme.title);
             }
@@ -61,7 +61,7 @@ pub(super) fn add(rows: &mut Rows) {
                 rows.sub(3, &format!("│ {line}"), theme.quiet);
             }
         }
-        BuildPhase::Cancelled => rows.head("-", "build", theme.attention, "cancelled"),
+        BuildPhase::Cancelled => rows.head("-", "build", theme.attention, &["cancelled".to_owned()]),
     }
     if rows.full {
         shared(rows, build);
@@ -89,7 +89,7 @@ fn running(rows: &mut Rows, build: &BuildState, live: Option<&LiveBuild>) {
     if let Some(live) = live.filter(|live| live.context_sent > 0) {
         said.push(format!("context {}", words::bytes(live.context_sent)));
     }
-    rows.head(theme::spinner(ctx.now), "build", theme.progress, &join(&said));
+    rows.head(theme::spinner(ctx.now), "build", theme.progress, &said);
     let Some(live) = live else { return };
     let full = rows.full;
     for step in live
@@ -176,14 +176,4 @@ fn step_words(step: &Step) -> String {
         words::duration(std::time::Duration::from_millis(step.millis))
     };
     format!("✓ {} {time}", step.name)
-}
-
-/// Joins what is not empty.
-pub(super) fn join(parts: &[String]) -> String {
-    parts
-        .iter()
-        .filter(|part| !part.is_empty())
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" · ")
 }

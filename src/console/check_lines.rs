@@ -23,7 +23,7 @@ pub(super) fn lines(ctx: &Ctx, width: usize, fold: bool) -> Vec<Line<'static>> {
     groups.sort_by_key(|(region, _)| region.is_some());
     let mut lines = Vec::new();
     for (region, checks) in &groups {
-        let name = region.map_or("general", Region::as_str);
+        let name = region.map_or("here", Region::as_str);
         if fold {
             folded(ctx, name, checks, width, &mut lines);
         } else {
@@ -69,7 +69,7 @@ fn folded(ctx: &Ctx, name: &str, checks: &[&Check], width: usize, lines: &mut Ve
     }
     for check in checks {
         if matches!(check.state, CheckState::Warned(_) | CheckState::Failed(_)) {
-            lines.extend(whole(ctx, &format!("{name} {}", check.subject.title()), check, width));
+            lines.extend(whole(ctx, &format!("{name} {}:", check.subject.title()), check, width));
         }
     }
 }

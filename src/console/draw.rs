@@ -89,7 +89,12 @@ fn whole(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Painted) {
     footer::draw(frame, keys, ctx);
     footer::cursor(frame, told, ctx);
     if let Some(question) = &ctx.view.dialog {
-        dialog::draw(frame, body, ctx, question);
+        let between = Rect {
+            y: top.bottom(),
+            height: keys.y.saturating_sub(top.bottom()),
+            ..area
+        };
+        dialog::draw(frame, between, ctx, question);
     }
 }
 

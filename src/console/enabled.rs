@@ -1,29 +1,30 @@
 //! Whether a command does something now. The footer shows only those that do, and the others say why they do not.
 
+use super::figures;
 use super::host_list::host_at;
 use super::keymap::Command;
-use super::view::{Dialog, HostAt, Item, ListScope, Preflight, Readiness, Screen, View, items};
+use super::view::{Dialog, HostAt, Item, ListScope, Readiness, Role, Screen, View, items};
 use crate::state::{
     BuildPhase, BuildState, LaneState, PushPhase, RolloutState, SendPhase, SendState, Stage, State, TagPhase,
 };
 
 /// Whether `command` does something on this screen now.
 pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
-    let acts = !view.read_only && state.plan.is_some();
+    let acts = view.drives() && state.plan.is_some();
     match command {
-        Command::Start => can_start(&view.preflight) && !view.read_only,
-        Command::Recheck => !matches!(view.preflight.readiness, Readiness::Starting(_)) && !view.read_only,
+        Command::Start => view.drives() && matches!(view.preflight.readiness, Readiness::Ready(_)),
+        Command::Recheck => view.drives() && !matches!(view.preflight.readiness, Readiness::Starting(_)),
         Command::Open => can_open(view, state),
         Command::Log => build(view, state).is_some(),
         Command::Zoom => !state.lanes.is_empty(),
         Command::AllHosts => state.lanes.iter().any(|lane| !lane.rollouts.is_empty()),
         Command::Retry => acts && can_retry(view, state),
-        Command::RetryLane => acts && lane_of(view).is_some_and(|lane| view.figures.failed(Some(lane)) > 0),
-        Command::RetryFailed => acts && view.figures.failed(None) > 0,
+        Command::RetryLane => acts && lane_of(view).is_some_and(|lane| figures::failed(state, Some(lane)) > 0),
+        Command::RetryFailed => acts && figures::failed(state, None) > 0,
         Command::RetryAll => acts && state.counts().unsuccessful() > 0,
         Command::RetryBuild => acts && build(view, state).is_some_and(build_stopped),
         Command::RetryPush => acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane)),
-        Command::Resend => acts && rollout(view, state).is_some_and(can_resend),
+        Command::Resend => acts && rollout(view, state).is_some_and(RolloutState::can_be_resent),
         Command::Abandon => acts && rollout(view, state).is_some_and(|rollout| unknown_send(rollout).is_some()),
         Command::Cancel => acts && !state.is_quiet(),
         Command::Mark | Command::MarkRange | Command::MarkAll | Command::Sort => !view.hosts.index.rows().is_empty(),
@@ -77,13 +78,6 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
     }
 }
 
-fn can_start(preflight: &Preflight) -> bool {
-    match preflight.readiness {
-        Readiness::Ready(_) => true,
-        Readiness::Checking | Readiness::Blocked(_) | Readiness::Starting(_) => false,
-    }
-}
-
 fn can_open(view: &View, state: &State) -> bool {
     match view.screen() {
         Screen::Hosts => !view.hosts.index.rows().is_empty(),
@@ -95,7 +89,7 @@ fn can_open(view: &View, state: &State) -> bool {
 
 fn can_retry(view: &View, state: &State) -> bool {
     match view.screen() {
-        Screen::Lanes | Screen::Lane => view.figures.failed(Some(view.focus.lane)) > 0,
+        Screen::Lanes | Screen::Lane => figures::failed(state, Some(view.focus.lane)) > 0,
         Screen::Hosts if !view.marks.is_empty() => view.marks.iter().any(|at| retryable(state, *at)),
         Screen::Hosts => view
             .hosts
@@ -152,7 +146,7 @@ pub(super) fn rollout<'a>(view: &View, state: &'a State) -> Option<&'a RolloutSt
     }
     lane.rollouts
         .iter()
-        .find(|rollout| can_resend(rollout) || unknown_send(rollout).is_some())
+        .find(|rollout| rollout.can_be_resent() || unknown_send(rollout).is_some())
 }
 
 /// The build that keys go to.
@@ -175,17 +169,53 @@ fn push_stopped(state: &State, lane: &LaneState) -> bool {
     (push || tag) && state.stage(lane) == Stage::Halted
 }
 
-fn can_resend(rollout: &RolloutState) -> bool {
-    rollout
-        .sends
-        .last()
-        .is_some_and(|send| matches!(send.phase, SendPhase::Refused(_) | SendPhase::Abandoned))
-}
-
 /// The send of which nobody knows whether it took place.
 pub(super) fn unknown_send(rollout: &RolloutState) -> Option<&SendState> {
     rollout
         .sends
         .iter()
         .rfind(|send| matches!(send.phase, SendPhase::Unknown(_)))
+}
+
+/// Why a key does nothing now.
+pub(super) fn why_not(command: Command, view: &View) -> String {
+    let asks = matches!(
+        command,
+        Command::Start
+            | Command::Recheck
+            | Command::Retry
+            | Command::RetryLane
+            | Command::RetryFailed
+            | Command::RetryAll
+            | Command::RetryBuild
+            | Command::RetryPush
+            | Command::Resend
+            | Command::Abandon
+            | Command::Cancel
+    );
+    match (view.role, command) {
+        (Role::Watches, _) if asks => "another process drives this deployment: here it is only watched",
+        (Role::Reviews, _) if asks => "this is the record of a deployment: nothing can be asked of it here",
+        (_, Command::Start) => "the plan cannot start yet: see its checks",
+        (_, Command::Retry) if matches!(view.screen(), Screen::Hosts | Screen::Host(_)) => {
+            "only hosts that ended without success can be retried"
+        }
+        (_, Command::Retry | Command::RetryLane) => "no host of this lane failed: R retries whatever did not succeed",
+        (_, Command::RetryFailed) => "no host failed: R retries whatever did not succeed",
+        (_, Command::RetryAll) => "no host ended without success: nothing to retry",
+        (_, Command::RetryBuild) => "the build has not failed",
+        (_, Command::RetryPush) => "the push has not failed",
+        (_, Command::Resend) => "no first command was refused here",
+        (_, Command::Abandon) => "no send is unknown here",
+        (_, Command::Cancel) => "nothing is under way",
+        (_, Command::Panel(n)) => return format!("there is no lane {n}"),
+        (_, Command::Yes | Command::YesByDefault) => "not yet, or not with this key: see the question",
+        (_, Command::ClearMarks) => "no host is marked",
+        (_, Command::NextHit | Command::PreviousHit) => "nothing is searched: / searches",
+        (_, Command::Follow) => "it is followed already",
+        (_, Command::PreviousAttempt | Command::NextAttempt) => "there is only one attempt",
+        (_, Command::Copy) => "there is nothing to copy here yet",
+        _ => "nothing to do here",
+    }
+    .to_owned()
 }

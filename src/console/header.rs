@@ -9,8 +9,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::draw::Ctx;
-use super::summary;
-use super::words;
+use super::view::Role;
+use super::{figures, summary, words};
 
 /// `REHEARSAL  PROTECTED prod  123456789012  sento  4f1c0a9  a1b2c3d4          ▸ 12m03s`
 pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx) {
@@ -68,7 +68,7 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
         if !text.is_empty() {
             let style = if banner { theme.banner } else { Style::new() };
             parts.push(Part {
-                text: words::fit(&text, 24).into_owned(),
+                text: words::fit(&text, 40).into_owned(),
                 style,
                 banner,
                 rank,
@@ -96,6 +96,10 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
     add(plan.app.to_string(), 2, false);
     add(plan.commit.id.short().to_owned(), 1, false);
     add(plan.id.short(), 4, false);
+    if let (Role::Watches, Some(driver)) = (view.role, &ctx.state.driver) {
+        let driver = format!("driven by {}@{} ({})", driver.user, driver.machine, driver.pid);
+        add(driver, 1, false);
+    }
     parts
 }
 
@@ -110,13 +114,20 @@ fn progress(ctx: &Ctx) -> (String, Style) {
             let (glyph, word, style) = summary::outcome_words(theme, *outcome);
             (format!("{glyph} {word} {}", words::seconds(at.since(started))), style)
         }
-        None if ctx.view.read_only => {
+        None if ctx.view.role == Role::Reviews || ctx.state.left.is_some() => {
             let until = ctx.state.last_at.unwrap_or(started);
             (
-                format!("not followed after {}", words::seconds(until.since(started))),
+                format!("? not followed after {}", words::seconds(until.since(started))),
                 theme.attention,
             )
         }
-        None => (format!("▸ {}", words::seconds(ctx.now.since(started))), theme.progress),
+        None => {
+            let time = words::seconds(ctx.now.since(started));
+            match figures::lanes_in_need(ctx.state) {
+                0 => (format!("▸ {time}"), theme.progress),
+                1 => (format!("? 1 lane needs you  {time}"), theme.attention),
+                n => (format!("? {n} lanes need you  {time}"), theme.attention),
+            }
+        }
     }
 }

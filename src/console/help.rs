@@ -12,6 +12,9 @@ use super::view::{Painted, Screen};
 use super::words;
 use crate::state::Verdict;
 
+/// Columns of the keys.
+const COLUMN: usize = 17;
+
 /// The place whose keys are shown.
 fn place(screen: &Screen) -> Place {
     match screen {
@@ -40,24 +43,22 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
     frame.render_widget(Paragraph::new(shown), inner);
 }
 
+/// The screen's keys, then those of questions and typed lines, then the signs.
 fn lines(ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = &ctx.theme;
     let mut lines = Vec::new();
-    for binding in keymap::of(place(ctx.view.screen())).filter(|binding| !binding.help.is_empty()) {
-        let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
-        let column = 17;
-        for (at, text) in words::wrap(binding.help, width.saturating_sub(column).max(10))
-            .into_iter()
-            .enumerate()
-        {
-            let keys = if at == 0 { keys.join(" ") } else { String::new() };
-            lines.push(Line::from(vec![
-                Span::styled(words::pad(&keys, column), theme.key),
-                Span::raw(text),
-            ]));
-        }
+    keys(ctx, place(ctx.view.screen()), width, &mut lines);
+    for (title, place) in [
+        ("a question", Place::Confirm),
+        ("a menu", Place::Choose),
+        ("a line of text", Place::Text),
+    ] {
+        lines.push(Line::default());
+        lines.push(Line::from(Span::styled(title, theme.title)));
+        keys(ctx, place, width, &mut lines);
     }
     lines.push(Line::default());
+    lines.push(Line::from(Span::styled("signs", theme.title)));
     for (verdict, text) in [
         (Verdict::Waiting, "waiting: not sent to yet"),
         (Verdict::Running, "under way"),
@@ -66,11 +67,29 @@ fn lines(ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         (Verdict::Unknown, "unknown whether it ran; a retry may run it twice"),
         (Verdict::NotRun, "it did not run; a retry is harmless"),
     ] {
-        let glyph = words::pad(super::theme::glyph(verdict), 3);
         lines.push(Line::from(vec![
-            Span::styled(glyph, theme.verdict(verdict)),
+            Span::styled(words::pad(super::theme::glyph(verdict), COLUMN), theme.verdict(verdict)),
             Span::raw(text),
         ]));
     }
     lines
+}
+
+/// The keys of a place, the ones that mean the same everywhere only on its screen.
+fn keys(ctx: &Ctx, place: Place, width: usize, lines: &mut Vec<Line<'static>>) {
+    let aside = matches!(place, Place::Confirm | Place::Choose | Place::Text);
+    let shown = keymap::of(place)
+        .filter(|binding| !binding.help.is_empty())
+        .filter(|binding| !aside || binding.places != keymap::ANYWHERE);
+    for binding in shown {
+        let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
+        let room = width.saturating_sub(COLUMN).max(10);
+        for (at, text) in words::wrap(binding.help, room).into_iter().enumerate() {
+            let keys = if at == 0 { keys.join(" ") } else { String::new() };
+            lines.push(Line::from(vec![
+                Span::styled(words::pad(&keys, COLUMN), ctx.theme.key),
+                Span::raw(text),
+            ]));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::draw::Ctx;
 use super::text_window::scrollbar;
 use super::theme;
-use super::view::{Click, HostAt, ListScope, Painted};
+use super::view::{Click, HostAt, ListScope, Painted, Role};
 use super::words;
 use crate::state::{HostState, LaneState, RolloutState};
 
@@ -34,7 +34,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
     frame.render_widget(Paragraph::new(heading(ctx)), head);
     let columns = Columns::fit(usize::from(body.width).saturating_sub(1), hosts.scope);
     frame.render_widget(
-        Paragraph::new(Line::from(Span::styled(columns.titles(), theme.quiet))),
+        Paragraph::new(Line::from(Span::styled(
+            columns.titles(ctx.view.clock_times),
+            theme.quiet,
+        ))),
         titles,
     );
     let page = usize::from(body.height);
@@ -56,7 +59,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
         painted.clicks.push((Rect { y, height: 1, ..body }, Click::Row(at)));
     }
     if rows.is_empty() {
-        lines.push(Line::from(Span::styled("no host fits", theme.quiet)));
+        let text = if hosts.filter.value().is_empty() && hosts.trouble {
+            "no host is in trouble; e shows all"
+        } else {
+            "no host fits; esc takes the filter away"
+        };
+        lines.push(Line::from(Span::styled(text, theme.quiet)));
     }
     frame.render_widget(Paragraph::new(lines), body);
     scrollbar(frame, body, rows.len(), page, offset);
@@ -144,11 +152,11 @@ impl Columns {
             take(&mut columns.region, 14);
         }
         take(&mut columns.id, 19);
-        columns.host += left.min(28);
+        columns.host += left.min(20);
         columns
     }
 
-    fn titles(&self) -> String {
+    fn titles(&self, clock_times: bool) -> String {
         let cells = [
             ("state", self.state),
             ("host", self.host),
@@ -156,7 +164,7 @@ impl Columns {
             ("region", self.region),
             ("rollout", self.rollout),
             ("try", self.attempt),
-            ("since", self.since),
+            (if clock_times { "since" } else { "for" }, self.since),
             ("exit", self.exit),
         ];
         let titles: Vec<String> = cells
@@ -231,7 +239,7 @@ pub(super) fn since(ctx: &Ctx, at: crate::names::Millis) -> String {
     if ctx.view.clock_times {
         return words::clock(at, &ctx.view.look.zone);
     }
-    let until = if ctx.view.read_only {
+    let until = if ctx.view.role == Role::Reviews {
         ctx.state.last_at.unwrap_or(ctx.now)
     } else {
         ctx.now

@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 4;
 /// ```text
 /// ✗ web-1  i-0abc  Ubuntu  us-east-1 ubuntu
 ///   failed: its script ran and ended with an error
-///   try 1  failed  exit 1   4m10s  command 8c4a…
+///   try 1  ✗ failed exit 1  4m10s ago  command 8c4a…
 /// ┌ output of try 1 ┐
 /// ```
 pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, at: HostAt, painted: &mut Painted) {
@@ -102,12 +102,17 @@ fn attempt_line(ctx: &Ctx, rollout: &RolloutState, at: usize, attempt: &Attempt,
         .exit_code
         .map(|code| format!(" exit {code}"))
         .unwrap_or_default();
+    let since = since(ctx, attempt.since);
+    let when = match (ctx.view.clock_times, attempt.status.is_end()) {
+        (true, _) => format!("at {since}"),
+        (false, true) => format!("{since} ago"),
+        (false, false) => format!("for {since}"),
+    };
     let text = format!(
-        "  try {}  {} {}{exit}  {}{command}",
+        "  try {}  {} {}{exit}  {when}{command}",
         at + 1,
         theme::status_glyph(&attempt.status),
         attempt.status.word(),
-        since(ctx, attempt.since)
     );
     Line::from(Span::styled(
         words::fit(&text, width).into_owned(),
@@ -124,7 +129,7 @@ pub(super) fn lines(state: &State, view: &View, at: HostAt, theme: &Theme) -> Ve
         return vec![TextLine::new("nothing was sent to it yet", theme.quiet)];
     };
     let Some(output) = &attempt.output else {
-        let text = match (attempt.status.is_end(), view.read_only) {
+        let text = match (attempt.status.is_end(), !view.drives()) {
             (true, false) => "being read…",
             (true, true) => "its output was not read",
             (false, _) => "SSM shows the output when the script has ended",

@@ -5,9 +5,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::draw::Ctx;
-use super::{bar, build_rows, push_rows, rollout_rows, words};
+use super::{bar, build_rows, figures, push_rows, rollout_rows, words};
 use crate::problem::Problem;
 use crate::state::{LaneState, Stage};
+
+/// The rank of rows that only stand where there is room for all of them.
+pub(super) const EXTRA: u8 = 4;
 
 /// One row of a lane.
 #[derive(Debug, Clone)]
@@ -16,7 +19,7 @@ pub(super) struct Row {
     pub line: Line<'static>,
     /// The item that starts with this row, by position.
     pub item: Option<usize>,
-    /// How soon it gives way: 0 never, 3 first.
+    /// How soon it gives way: 0 never, 3 first; [`EXTRA`] all at once.
     pub rank: u8,
 }
 
@@ -41,8 +44,6 @@ impl Row {
 pub(super) struct Rows<'a> {
     /// What is drawn from.
     pub ctx: &'a Ctx<'a>,
-    /// The lane's position.
-    pub lane_at: usize,
     /// The lane.
     pub lane: &'a LaneState,
     /// Columns.
@@ -62,7 +63,6 @@ pub(super) fn rows(ctx: &Ctx, lane_at: usize, width: usize, full: bool) -> Vec<R
     };
     let mut rows = Rows {
         ctx,
-        lane_at,
         lane,
         width,
         full,
@@ -70,14 +70,13 @@ pub(super) fn rows(ctx: &Ctx, lane_at: usize, width: usize, full: bool) -> Vec<R
         rows: Vec::new(),
     };
     if let Some(problem) = &lane.waits {
-        rows.push(Row::new(0, vec![Span::styled("? waits for you", ctx.theme.attention)]));
         rows.problem(problem, ctx.theme.attention);
     }
     if lane.cancelled {
         rows.push(Row::new(
             0,
             vec![Span::styled(
-                "- cancelled before its commands were sent",
+                "- cancelled before its commands went out",
                 ctx.theme.attention,
             )],
         ));
@@ -95,7 +94,7 @@ impl Rows<'_> {
     }
 
     /// Adds the first row of the next item: its name in a column of its own, then what there is to say.
-    pub fn head(&mut self, glyph: &str, name: &str, style: Style, text: &str) {
+    pub fn head(&mut self, glyph: &str, name: &str, style: Style, said: &[String]) {
         let name = words::pad(name, 7.max(words::width(name)));
         let room = self.width.saturating_sub(words::width(glyph) + words::width(&name) + 2);
         let spans = vec![
@@ -103,7 +102,7 @@ impl Rows<'_> {
             Span::raw(" "),
             Span::styled(name, self.ctx.theme.title),
             Span::raw(" "),
-            Span::styled(words::fit(text, room).into_owned(), style),
+            Span::styled(words::join(said, room), style),
         ];
         self.rows.push(Row {
             line: Line::from(spans),
@@ -144,6 +143,9 @@ impl Rows<'_> {
 
 /// Leaves out rows until `height` of them are left: the last of the least important first. Rows that never give way stay.
 pub(super) fn squeeze(mut rows: Vec<Row>, height: usize) -> Vec<Row> {
+    if rows.len() > height {
+        rows.retain(|row| row.rank != EXTRA);
+    }
     for rank in (1..=3).rev() {
         let surplus = rows.len().saturating_sub(height);
         if surplus == 0 {
@@ -167,8 +169,8 @@ pub(super) fn squeeze(mut rows: Vec<Row>, height: usize) -> Vec<Row> {
 pub(super) fn stage_words(ctx: &Ctx, lane: &LaneState) -> (&'static str, &'static str, Style) {
     let theme = &ctx.theme;
     let counts = lane.counts();
-    if lane.waits.is_some() {
-        return ("?", "waits for you", theme.attention);
+    if figures::needs_a_word(lane) {
+        return ("?", "needs you", theme.attention);
     }
     match ctx.state.stage(lane) {
         Stage::Building => ("▸", "building", theme.progress),

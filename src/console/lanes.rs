@@ -97,6 +97,8 @@ fn panel(frame: &mut Frame, area: Rect, ctx: &Ctx, lane_at: usize, painted: &mut
     let rows = lane_rows::squeeze(rows, usize::from(inner.height));
     let offset = offset_for(&rows, ctx, lane_at, usize::from(inner.height));
     paint(frame, inner, ctx, lane_at, &rows, offset, painted);
+    // After its items, since the first region that fits is taken.
+    painted.clicks.push((area, Click::Lane(lane_at)));
 }
 
 /// Draws the focused lane alone, with everything it has to say.

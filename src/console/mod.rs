@@ -5,29 +5,34 @@
 //! [`run`] and [`review`] do: they take the terminal, feed the two functions, and give the terminal back whatever happens.
 //!
 //! One file a visible thing: [`plan_page`], [`lanes`], [`host_list`], [`host_page`], [`build_log`], [`help`], [`dialog`],
-//! [`header`], [`footer`], [`summary`]. Keys are in one table, [`keymap`]; looks in another, [`theme`].
+//! [`header`], [`footer`], [`summary`]. Keys are in one table, [`keymap::BINDINGS`]; looks in another, [`theme`].
 
 mod bar;
+mod bindings;
 mod build_log;
 mod build_rows;
 mod check_lines;
+mod commands;
 mod copy;
 mod dialog;
 pub mod draw;
 mod enabled;
-pub mod figures;
+mod figures;
 mod footer;
 mod header;
 mod help;
 pub mod host_index;
 mod host_list;
 mod host_page;
+mod key;
 pub mod keymap;
 mod lane_rows;
 mod lanes;
 mod motion;
+mod mouse;
 mod plan_page;
 mod push_rows;
+mod questions;
 mod rollout_rows;
 mod run;
 mod summary;

@@ -74,13 +74,14 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
         Some(false) => &DETAILS[2..],
         None => &DETAILS,
     };
-    let mut lines = Vec::new();
+    let mut sections = Vec::new();
     for detail in wanted {
-        lines = self::lines(ctx, width, *detail);
-        if lines.len() <= page {
+        sections = self::sections(ctx, width, *detail);
+        if sections.iter().map(Vec::len).sum::<usize>() <= page {
             break;
         }
     }
+    let lines = spaced(sections, page);
     let offset = ctx.view.scroll.unwrap_or(0).min(lines.len().saturating_sub(page));
     painted.page = page;
     painted.rows = lines.len();
@@ -123,8 +124,25 @@ fn standing(ctx: &Ctx) -> (String, Style) {
     }
 }
 
-fn lines(ctx: &Ctx, width: usize, detail: Detail) -> Vec<Line<'static>> {
+/// The sections one after the other, with a blank line between them where there is room for all of those.
+fn spaced(sections: Vec<Vec<Line<'static>>>, page: usize) -> Vec<Line<'static>> {
+    let sections: Vec<_> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+    let rows: usize = sections.iter().map(Vec::len).sum();
+    let gap = rows + sections.len().saturating_sub(1) <= page;
+    let mut lines = Vec::with_capacity(rows);
+    for section in sections {
+        if gap && !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.extend(section);
+    }
+    lines
+}
+
+/// What forbids the start; what is deployed on top of what; the checks; where it goes; what can go wrong.
+fn sections(ctx: &Ctx, width: usize, detail: Detail) -> Vec<Vec<Line<'static>>> {
     let theme = &ctx.theme;
+    let mut sections = Vec::new();
     let mut lines = Vec::new();
     if let Readiness::Blocked(problems) = &ctx.view.preflight.readiness {
         for problem in problems {
@@ -140,19 +158,24 @@ fn lines(ctx: &Ctx, width: usize, detail: Detail) -> Vec<Line<'static>> {
             }
         }
     }
-    if let Some(plan) = ctx.view.plan(ctx.state) {
+    sections.push(std::mem::take(&mut lines));
+    let plan = ctx.view.plan(ctx.state);
+    if let Some(plan) = plan {
         commit(ctx, plan, width, &mut lines);
         current(ctx, plan, width, detail, &mut lines);
     }
-    lines.extend(check_lines::lines(ctx, width, detail.fold));
-    if let Some(plan) = ctx.view.plan(ctx.state) {
+    sections.push(std::mem::take(&mut lines));
+    sections.push(check_lines::lines(ctx, width, detail.fold));
+    if let Some(plan) = plan {
         for lane in &plan.lanes {
             rollouts(ctx, plan, lane, width, detail, &mut lines);
         }
+        sections.push(std::mem::take(&mut lines));
         limits(ctx, plan, width, &mut lines);
         warnings(ctx, plan, width, &mut lines);
+        sections.push(lines);
     }
-    lines
+    sections
 }
 
 /// A title in a column of its own and what belongs to it, cut at the right.

@@ -1,12 +1,14 @@
 //! A lane's push: layers and bytes, the digest, the moving tags.
 
-use super::build_rows::join;
 use super::lane_rows::Rows;
 use super::{bar, theme, words};
 use crate::names::Digest;
 use crate::state::live::{LayerPhase, LivePush};
 use crate::state::{PushPhase, Stage, TagPhase};
 use ratatui::text::Span;
+
+/// A shorter gauge says less than a figure.
+const SHORTEST_GAUGE: usize = 6;
 
 /// Adds them.
 pub(super) fn add(rows: &mut Rows) {
@@ -20,7 +22,7 @@ pub(super) fn add(rows: &mut Rows) {
                 Stage::Halted => "not reached",
                 Stage::Pushing | Stage::Tagging | Stage::RollingOut | Stage::Done => "about to start",
             };
-            rows.head("·", "push", theme.quiet, why);
+            rows.head("·", "push", theme.quiet, &[why.to_owned()]);
         }
         PushPhase::Running => running(rows, live),
         PushPhase::Succeeded {
@@ -41,19 +43,18 @@ pub(super) fn add(rows: &mut Rows) {
                     words::plural(*layers_pushed as usize, "layer")
                 )
             };
-            rows.head("✓", "push", theme.success, &join(&[layers, took]));
+            rows.head("✓", "push", theme.success, &[layers, took]);
             digest_row(rows, digest);
         }
         PushPhase::Failed(problem) => {
-            let tries = if lane.push_attempts > 1 {
-                format!("failed, try {}", lane.push_attempts)
-            } else {
-                "failed".to_owned()
-            };
-            rows.head("✗", "push", theme.failure, &tries);
+            let mut said = vec!["failed".to_owned()];
+            if lane.push_attempts > 1 {
+                said.push(format!("try {}", lane.push_attempts));
+            }
+            rows.head("✗", "push", theme.failure, &said);
             rows.problem(problem, theme.failure);
         }
-        PushPhase::Cancelled => rows.head("-", "push", theme.attention, "cancelled"),
+        PushPhase::Cancelled => rows.head("-", "push", theme.attention, &["cancelled".to_owned()]),
     }
     tags(rows);
 }
@@ -69,15 +70,16 @@ fn running(rows: &mut Rows, live: Option<&LivePush>) {
             said.push(format!("{done}/{all} layers"));
         }
         bytes = live.bytes();
-        if bytes.1 > 0 {
-            said.push(format!("{} of {}", words::bytes(bytes.0), words::bytes(bytes.1)));
-        }
+        said.extend(percent(bytes));
     }
     said.extend(lane.push_started_at.map(|at| words::seconds(ctx.now.since(at))));
     if lane.push_attempts > 1 {
         said.push(format!("try {}", lane.push_attempts));
     }
-    rows.head(theme::spinner(ctx.now), "push", theme.progress, &join(&said));
+    if bytes.1 > 0 {
+        said.push(format!("{} of {}", words::bytes(bytes.0), words::bytes(bytes.1)));
+    }
+    rows.head(theme::spinner(ctx.now), "push", theme.progress, &said);
     let Some(live) = live else { return };
     if !live.note.is_empty() {
         rows.sub(0, live.note.as_str(), theme.attention);
@@ -88,6 +90,12 @@ fn running(rows: &mut Rows, live: Option<&LivePush>) {
     for (layer, phase) in &live.layers {
         layer_row(rows, layer, phase);
     }
+}
+
+/// Bytes done of bytes in all, once these are known.
+fn percent((done, total): (u64, u64)) -> Option<String> {
+    let percent = (u128::from(done.min(total)) * 100).checked_div(u128::from(total))?;
+    Some(format!("{percent} %"))
 }
 
 /// `  d963ae05a03c pushing    ███████░░░░ 12 MB of 40 MB`.
@@ -109,9 +117,13 @@ fn layer_row(rows: &mut Rows, layer: &str, phase: &LayerPhase) {
     if let LayerPhase::Pushing { done, total } = phase {
         let figure = format!(" {} of {}", words::bytes(*done), words::bytes(*total));
         let room = rows.width.saturating_sub(16 + word.len() + figure.len());
-        spans.push(Span::raw(" "));
-        spans.push(bar::gauge(*done, *total, room.min(40), theme));
-        spans.push(Span::raw(figure));
+        if room >= SHORTEST_GAUGE {
+            spans.push(Span::raw(" "));
+            spans.push(bar::gauge(*done, *total, room.min(40), theme));
+            spans.push(Span::raw(figure));
+        } else if let Some(percent) = percent((*done, *total)) {
+            spans.push(Span::raw(format!(" {percent}")));
+        }
     }
     // A layer in motion says more than one that rests.
     let rank = if matches!(phase, LayerPhase::Pushing { .. } | LayerPhase::RetryingIn(_)) {
@@ -142,9 +154,10 @@ fn digest_row(rows: &mut Rows, digest: &Digest) {
     } else {
         let same = match others.len() {
             0 => String::new(),
-            n => format!(" same in {} regions", n + 1),
+            n => format!("in {} regions", n + 1),
         };
-        rows.sub(1, &format!("{shown}{same}"), ctx.theme.quiet);
+        let room = rows.width.saturating_sub(2);
+        rows.sub(1, &words::join(&[shown, same], room), ctx.theme.quiet);
     }
 }
 

@@ -1,11 +1,25 @@
 //! A lane's rollouts: counts, a bar, what is being waited for, and who is in trouble.
 
+use std::time::Duration;
+
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::lane_rows::{Row, Rows};
-use super::{bar, theme, words};
-use crate::state::{RolloutState, SendPhase, SendState, SendTo, Stage, Verdict};
+use super::lane_rows::{EXTRA, Row, Rows};
+use super::{bar, figures, theme, words};
+use crate::names::Millis;
+use crate::state::{HostState, RolloutState, SendPhase, SendState, SendTo, Stage, Verdict};
+
+/// A SendCommand that has no answer after this long is worth a word.
+const ANSWER_DUE: Duration = Duration::from_secs(5);
+/// A fleet that is silent for this long is worth a word.
+const SILENCE: Duration = Duration::from_secs(60);
+/// More hosts than this are a matter of the host list.
+const GRID_HOSTS: usize = 120;
+/// Rows that the hosts of a rollout may take in a panel.
+const GRID_ROWS: usize = 8;
+/// Columns of a host's name there.
+const GRID_NAME: usize = 16;
 
 /// Adds them, and how the region is being polled.
 pub(super) fn add(rows: &mut Rows) {
@@ -20,9 +34,10 @@ fn rollout(rows: &mut Rows, at: usize) {
     let rollout = &lane.rollouts[at];
     let theme = &ctx.theme;
     let counts = rollout.counts;
+    let unsure = counts.unknown + counts.not_run > 0 || rollout.send_problem().is_some() || rollout.reached_nobody();
     let (glyph, style) = if counts.failed > 0 {
         ("✗", theme.failure)
-    } else if counts.unknown + counts.not_run > 0 || rollout.send_problem().is_some() || rollout.reached_nobody() {
+    } else if unsure {
         ("?", theme.attention)
     } else if rollout.is_over() {
         ("✓", theme.success)
@@ -31,8 +46,15 @@ fn rollout(rows: &mut Rows, at: usize) {
     } else {
         ("▸", theme.progress)
     };
-    let text = format!("{} of {} ended", counts.ended(), words::plural(counts.total(), "host"));
-    rows.head(glyph, rollout.name.as_str(), style, &text);
+    let hosts = words::plural(counts.total(), "host");
+    let said = if rollout.sends.is_empty() {
+        vec![hosts, not_sent_yet(ctx.state.stage(lane)).to_owned()]
+    } else if rollout.is_over() {
+        vec![format!("{} of {hosts} succeeded", counts.succeeded)]
+    } else {
+        vec![format!("{} of {hosts} ended", counts.ended())]
+    };
+    rows.head(glyph, rollout.name.as_str(), style, &said);
     if counts.total() > 0 && !rollout.sends.is_empty() {
         let mut spans = vec![Span::raw("  ")];
         spans.extend(bar::hosts(counts, rows.width.saturating_sub(3), theme));
@@ -45,28 +67,63 @@ fn rollout(rows: &mut Rows, at: usize) {
             rows.sub(rank, &line, style);
         }
     }
-    let Some(figures) = ctx.view.figures.rollout(rows.lane_at, at) else {
-        return;
-    };
     let show = if rows.full { 12 } else { 4 };
-    for ((verdict, word), (count, names)) in &figures.trouble {
+    for trouble in figures::trouble([rollout], show) {
+        let names = words::names(&trouble.names, trouble.count, show);
         let text = format!(
-            "{} {word} {count}: {}",
-            theme::glyph(*verdict),
-            words::names(names, *count, show)
+            "{} {} {}: {names}",
+            theme::glyph(trouble.verdict),
+            trouble.count,
+            trouble.word
         );
-        rows.sub(2, &text, theme.verdict(*verdict));
+        rows.sub(2, &text, theme.verdict(trouble.verdict));
     }
-    if figures.unplanned > 0 {
-        rows.sub(
-            2,
-            &format!("{} not in the plan", words::plural(figures.unplanned, "host")),
-            theme.attention,
-        );
+    if rollout.tally.unplanned > 0 {
+        let text = format!("{} not in the plan", words::plural(rollout.tally.unplanned, "host"));
+        rows.sub(2, &text, theme.attention);
+    }
+    if !rollout.sends.is_empty() {
+        every_host(rows, rollout);
     }
 }
 
-/// `✓ 31 ✗ 2 failed ? 1 unknown ▸ 5 running · 11`: what is wrong keeps its word in the narrowest panel.
+/// Why nothing was sent yet.
+fn not_sent_yet(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Building | Stage::Pushing | Stage::Tagging => "after the push",
+        Stage::RollingOut | Stage::Done => "about to be sent",
+        Stage::Halted => "not sent",
+    }
+}
+
+/// A cell a host, in as many columns as there is room for, as long as that makes only a few rows.
+fn every_host(rows: &mut Rows, rollout: &RolloutState) {
+    let theme = &rows.ctx.theme;
+    if rollout.hosts.len() > GRID_HOSTS {
+        return;
+    }
+    let widest = rollout.hosts.iter().map(|host| words::width(host.label())).max();
+    let name = widest.unwrap_or(0).min(GRID_NAME);
+    let columns = rows.width.saturating_sub(2) / (name + 4);
+    if columns == 0 || rollout.hosts.len().div_ceil(columns) > GRID_ROWS {
+        return;
+    }
+    for hosts in rollout.hosts.chunks(columns) {
+        let cell = |host: &HostState| {
+            let style = theme.verdict(host.status().verdict());
+            let text = format!(
+                "{} {}  ",
+                theme::status_glyph(host.status()),
+                words::pad(host.label(), name)
+            );
+            Span::styled(text, style)
+        };
+        let spans = [Span::raw("  ")].into_iter().chain(hosts.iter().map(cell)).collect();
+        rows.push(Row::new(EXTRA, spans));
+    }
+}
+
+/// `✓ 31  ✗ 2 failed  ? 1 unknown  ▸ 5  · 11`: what is wrong keeps its word in the narrowest panel.
 fn counted(rows: &Rows, rollout: &RolloutState) -> Vec<Span<'static>> {
     let theme = &rows.ctx.theme;
     let word = |verdict| match verdict {
@@ -83,17 +140,17 @@ fn counted(rows: &Rows, rollout: &RolloutState) -> Vec<Span<'static>> {
         .collect();
     let all_words: usize = parts
         .iter()
-        .map(|(verdict, count)| word(*verdict).len() + count.to_string().len() + 4)
+        .map(|(verdict, count)| word(*verdict).len() + count.to_string().len() + 5)
         .sum();
     let roomy = all_words < rows.width;
-    let mut spans = vec![Span::raw(" ")];
+    let mut spans = Vec::new();
     for (verdict, count) in parts {
         let always = matches!(verdict, Verdict::Failed | Verdict::Unknown | Verdict::NotRun);
         let glyph = theme::glyph(verdict);
         let text = if roomy || always {
-            format!(" {glyph} {count} {}", word(verdict))
+            format!("  {glyph} {count} {}", word(verdict))
         } else {
-            format!(" {glyph} {count}")
+            format!("  {glyph} {count}")
         };
         spans.push(Span::styled(text, theme.verdict(verdict)));
     }
@@ -108,37 +165,46 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
     let rollout = &lane.rollouts[at];
     let theme = &ctx.theme;
     let mut notes = Vec::new();
-    let Some(send) = rollout.sends.last() else {
-        let why = match ctx.state.stage(lane) {
-            Stage::Building | Stage::Pushing | Stage::Tagging => "waits for the push",
-            Stage::RollingOut | Stage::Done => "about to be sent",
-            Stage::Halted => "not sent",
-        };
-        notes.push((1, theme.quiet, why.to_owned()));
-        return notes;
-    };
-    let retries = rollout
+    let again: usize = rollout
         .sends
         .iter()
-        .filter(|send| matches!(send.to, SendTo::Hosts(_)))
-        .count();
-    if let SendTo::Hosts(hosts) = &send.to {
+        .map(|send| match &send.to {
+            SendTo::Targets => 0,
+            SendTo::Hosts(hosts) => hosts.len(),
+        })
+        .sum();
+    if again > 0 {
         notes.push((
             2,
             theme.quiet,
-            format!("retry {retries}: sent to {}", words::plural(hosts.len(), "host")),
+            format!("sent again to {}", words::plural(again, "host")),
         ));
     }
+    // A send of which nobody knows whether SSM has it stays open until the operator decides, whatever was sent after it.
+    for send in &rollout.sends {
+        if let SendPhase::Unknown(problem) = &send.phase {
+            let what = format!("unknown whether SSM has it: {}", problem.what);
+            notes.push((0, theme.attention, what));
+            let remedy = if ctx.view.drives() {
+                format!("→ {}; A takes it as never sent", problem.remedy)
+            } else {
+                format!("→ {}", problem.remedy)
+            };
+            notes.push((1, Style::new(), remedy));
+        }
+    }
+    let open = rollout.sends.iter().rfind(|send| !send.is_over());
+    let Some(send) = open.or(rollout.sends.last()) else {
+        return notes;
+    };
     match &send.phase {
         SendPhase::Intended => {
             let waited = ctx.now.since(send.intended_at);
-            let text = if waited.as_secs() < 5 {
+            let text = if waited < ANSWER_DUE {
                 "being sent".to_owned()
             } else {
-                format!(
-                    "sent {} ago, no answer yet: looking for the command",
-                    words::seconds(waited)
-                )
+                let waited = words::seconds(waited);
+                format!("sent {waited} ago, no answer yet: looking for the command")
             };
             notes.push((1, theme.progress, text));
         }
@@ -159,28 +225,21 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
         }
         SendPhase::Refused(problem) => {
             notes.push((0, theme.failure, format!("SSM refused it: {}", problem.what)));
-            notes.push((1, Style::new(), format!("→ {}; s sends it again", problem.remedy)));
-        }
-        SendPhase::Unknown(problem) => {
-            notes.push((
-                0,
-                theme.attention,
-                format!("unknown whether SSM has it: {}", problem.what),
-            ));
             notes.push((
                 1,
                 Style::new(),
-                format!("→ {}; A takes it as never sent", problem.remedy),
+                format!("→ {}; {}", problem.remedy, again_with(rollout)),
             ));
         }
-        SendPhase::Abandoned => notes.push((1, theme.attention, "taken as never sent; s sends it".to_owned())),
+        SendPhase::Unknown(_) => {}
+        SendPhase::Abandoned => {
+            let text = format!("taken as never sent; {}", again_with(rollout));
+            notes.push((1, theme.attention, text));
+        }
     }
     if send.cancel_asked && !send.is_over() {
-        notes.push((
-            0,
-            theme.attention,
-            "cancel was asked for; hosts follow, or finish first".to_owned(),
-        ));
+        let text = "cancel was asked for; hosts follow, or finish first";
+        notes.push((0, theme.attention, text.to_owned()));
     }
     if let Some(problem) = &send.cancel_problem {
         notes.push((0, theme.failure, format!("cancel was refused: {}", problem.what)));
@@ -188,14 +247,17 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
     notes
 }
 
+/// The key that sends again what did not go out.
+fn again_with(rollout: &RolloutState) -> &'static str {
+    if rollout.can_be_resent() {
+        "s sends it again"
+    } else {
+        "R retries its hosts"
+    }
+}
+
 /// A command that SSM has and that is not done.
-fn under_way(
-    rows: &Rows,
-    at: usize,
-    send: &SendState,
-    expires_at: Option<crate::names::Millis>,
-    notes: &mut Vec<Note>,
-) {
+fn under_way(rows: &Rows, at: usize, send: &SendState, expires_at: Option<Millis>, notes: &mut Vec<Note>) {
     let (ctx, lane) = (rows.ctx, rows.lane);
     let theme = &ctx.theme;
     let rollout = &lane.rollouts[at];
@@ -215,24 +277,16 @@ fn under_way(
         };
         notes.push((1, theme.progress, text));
     }
-    let Some(figures) = ctx.view.figures.rollout(rows.lane_at, at) else {
-        return;
-    };
-    if figures.delayed > 0 {
-        let text = format!(
-            "{} not reachable, SSM tries again",
-            words::plural(figures.delayed, "host")
-        );
-        notes.push((1, theme.attention, text));
+    let tally = &rollout.tally;
+    if tally.delayed > 0 {
+        let hosts = words::plural(tally.delayed, "host");
+        notes.push((1, theme.attention, format!("{hosts} not reachable, SSM tries again")));
     }
-    let silent = figures
-        .changed_at
-        .map(|at| ctx.now.since(at))
-        .filter(|silent| silent.as_secs() >= 60);
-    if let Some(silent) = silent {
+    let silent = tally.changed_at.map(|at| ctx.now.since(at));
+    if let Some(silent) = silent.filter(|silent| *silent >= SILENCE) {
         notes.push((2, theme.quiet, format!("last change {} ago", words::seconds(silent))));
     }
-    if counts.waiting + figures.pending + figures.delayed > 0
+    if counts.waiting + tally.pending + tally.delayed > 0
         && let Some(expires) = expires_at
     {
         let left = expires.since(ctx.now);
@@ -268,13 +322,12 @@ fn poll(rows: &mut Rows) {
             theme.attention,
         );
     }
-    let mut text = format!("looks every {}", words::duration(poll.interval));
+    let mut said = vec![format!("looks every {}", words::duration(poll.interval))];
     if let Some(at) = poll.answered_at {
-        text.push_str(&format!(", last answer {} ago", words::seconds(ctx.now.since(at))));
+        said.push(format!("answered {} ago", words::seconds(ctx.now.since(at))));
     }
-    text.push_str(&format!(
-        ", {}",
-        words::plural(usize::try_from(poll.calls).unwrap_or(usize::MAX), "call")
-    ));
-    rows.sub(3, &text, theme.quiet);
+    let calls = usize::try_from(poll.calls).unwrap_or(usize::MAX);
+    said.push(words::plural(calls, "call"));
+    let room = rows.width.saturating_sub(2);
+    rows.sub(3, &words::join(&said, room), theme.quiet);
 }

@@ -14,7 +14,7 @@ use tokio::time::{sleep_until, timeout};
 use super::draw::draw;
 use super::terminal::{FromTerminal, Reader, Screen, guarded, is_gone};
 use super::update::{self, Closing, Effect};
-use super::view::{Look, Notice, Readiness, View};
+use super::view::{Look, Notice, Readiness, Role, View};
 use crate::engine::{Action, Board, Handle, Update};
 use crate::names::Millis;
 use crate::problem::Problem;
@@ -42,6 +42,8 @@ pub struct Options {
     pub app: Clean,
     /// The environment's name, for the time before there is a plan.
     pub environment: Clean,
+    /// Another process drives the deployment: its facts arrive, and nothing can be asked for.
+    pub watching: bool,
 }
 
 impl Options {
@@ -77,7 +79,7 @@ pub enum Ending {
     Signal(i32),
     /// The terminal vanished. The engine was told.
     TerminalGone,
-    /// A finished deployment was looked at.
+    /// A deployment was looked at, or watched while another process drove it.
     Reviewed,
 }
 
@@ -97,7 +99,8 @@ pub struct Ended {
 /// # Errors
 /// The terminal cannot be taken or drawn on.
 pub async fn run(handle: Handle, options: Options) -> Result<Ended, Report> {
-    let view = View::new(options.look());
+    let role = if options.watching { Role::Watches } else { Role::Drives };
+    let view = View::of(options.look(), &State::default(), role);
     let source = Source {
         updates: Some(handle.updates),
         actions: Some(handle.actions),
@@ -111,7 +114,7 @@ pub async fn run(handle: Handle, options: Options) -> Result<Ended, Report> {
 /// # Errors
 /// The terminal cannot be taken or drawn on.
 pub async fn review(state: State, options: Options) -> Result<Ended, Report> {
-    let view = View::review(options.look(), &state);
+    let view = View::of(options.look(), &state, Role::Reviews);
     drive(state, view, Source::default(), options.mouse).await
 }
 
@@ -191,7 +194,10 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
         screen,
         source,
     };
-    let ending = console.follow(&mut signals, &mut keys).await;
+    let ending = match console.follow(&mut signals, &mut keys).await {
+        Err(error) if is_gone(&error) => Ok(console.gone(Ending::TerminalGone)),
+        ending => ending,
+    };
     let Console {
         state,
         view,
@@ -259,20 +265,14 @@ impl Console {
         let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
         loop {
             if dirty && drawn.elapsed() >= FRAME {
-                if let Err(error) = self.frame() {
-                    return if is_gone(&error) {
-                        Ok(Ending::TerminalGone)
-                    } else {
-                        Err(error)
-                    };
-                }
+                self.frame()?;
                 drawn = Instant::now();
                 dirty = false;
             }
             let next = if dirty {
                 Some(drawn + FRAME)
             } else {
-                self.view.tick(&self.state, Millis::now()).map(|tick| drawn + tick)
+                self.view.tick(&self.state).map(|tick| drawn + tick)
             };
             let woken = wait(&mut self.source, keys, signals, next, dirty).await;
             dirty = true;
@@ -288,7 +288,11 @@ impl Console {
                 Woken::Terminal(Some(FromTerminal::Gone) | None) => return Ok(self.gone(Ending::TerminalGone)),
                 Woken::Signal(number) => return Ok(self.gone(Ending::Signal(number))),
                 Woken::Suspend => vec![Effect::Suspend],
-                Woken::Continued => vec![Effect::Repaint],
+                // The shell had the terminal meanwhile and may have left it in another mode.
+                Woken::Continued => {
+                    self.screen.retake()?;
+                    Vec::new()
+                }
                 Woken::Resized | Woken::Progress | Woken::Time => Vec::new(),
             };
             for effect in effects {
@@ -301,7 +305,7 @@ impl Console {
 
     /// An ending from outside.
     fn gone(&self, ending: Ending) -> Ending {
-        if self.view.read_only { Ending::Reviewed } else { ending }
+        if !self.view.drives() { Ending::Reviewed } else { ending }
     }
 
     fn frame(&mut self) -> io::Result<()> {
@@ -334,11 +338,12 @@ impl Console {
             self.state.apply(fact);
         }
         if let Update::Stopped(problem) = update {
-            // A settled deployment stays on the screen; without an engine there is nothing more to ask for.
-            if problem.is_some() || self.state.settled.is_none() {
+            // What has settled, or was left by the process that drove it, stays on the screen; nothing more can be asked.
+            let stays = self.state.settled.is_some() || self.state.left.is_some();
+            if problem.is_some() || !stays {
                 return Err(Ending::Stopped(problem));
             }
-            self.view.read_only = true;
+            self.view.role = Role::Reviews;
             self.source.updates = None;
             return Ok(Vec::new());
         }
@@ -370,7 +375,7 @@ impl Console {
 
     /// Why the operator's leaving ends it.
     fn ending(&self, closing: Closing) -> Ending {
-        if self.source.actions.is_none() {
+        if self.source.actions.is_none() || self.view.role == Role::Watches {
             return Ending::Reviewed;
         }
         if self.view.is_under_way(&self.state) {

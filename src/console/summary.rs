@@ -7,7 +7,8 @@ use ratatui::text::{Line, Span};
 use super::draw::Ctx;
 use super::theme::{self, Theme};
 use super::view::Screen;
-use super::words;
+use super::{figures, words};
+use crate::names::Millis;
 use crate::state::{Outcome, Verdict};
 
 /// The glyph, the word and the style of an outcome.
@@ -23,15 +24,48 @@ pub(super) fn outcome_words(theme: &Theme, outcome: Outcome) -> (&'static str, &
     }
 }
 
-/// The lines below the lanes; none while something is under way.
+/// The lines below the lanes; none while it is followed and something is under way.
 pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
-    let (Screen::Lanes | Screen::Lane, Some((outcome, at))) = (ctx.view.screen(), &ctx.state.settled) else {
+    let (Screen::Lanes | Screen::Lane) = ctx.view.screen() else {
         return Vec::new();
     };
-    let theme = &ctx.theme;
     let width = usize::from(area.width);
+    let cut = |text: &str, style: Style| Line::from(Span::styled(words::fit(text, width).into_owned(), style));
+    match (&ctx.state.settled, &ctx.state.left) {
+        (Some((outcome, at)), _) => {
+            let (text, style) = settled(ctx, *outcome, *at);
+            let mut lines = vec![cut(&text, style)];
+            let room = if area.height >= 30 { 4 } else { 2 };
+            lines.extend(trouble(ctx, room).iter().map(|(text, style)| cut(text, *style)));
+            lines
+        }
+        (None, Some(reason)) => {
+            let counts = ctx.state.counts();
+            let open = counts.running + counts.waiting;
+            let (theme, id) = (&ctx.theme, id(ctx));
+            vec![
+                cut(
+                    &format!(
+                        "? nobody follows it ({reason}): {} had not ended",
+                        words::plural(open, "host")
+                    ),
+                    theme.attention,
+                ),
+                cut(&format!("  → quarterdeck attach {id} takes it up again"), Style::new()),
+            ]
+        }
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The deployment's id as commands take it.
+pub(super) fn id(ctx: &Ctx) -> String {
+    ctx.state.plan.as_ref().map(|plan| plan.id.short()).unwrap_or_default()
+}
+
+fn settled(ctx: &Ctx, outcome: Outcome, at: Millis) -> (String, Style) {
     let counts = ctx.state.counts();
-    let (glyph, word, style) = outcome_words(theme, *outcome);
+    let (glyph, word, style) = outcome_words(&ctx.theme, outcome);
     let mut said = format!(
         "{glyph} {word}: {} of {} succeeded",
         counts.succeeded,
@@ -43,33 +77,36 @@ pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
     if let Some(digest) = ctx.state.digest() {
         said.push_str(&format!(" · sha256:{}", digest.short()));
     }
-    let mut lines = vec![Line::from(Span::styled(words::fit(&said, width).into_owned(), style))];
-    let room = if area.height >= 30 { 4 } else { 2 };
-    let trouble = ctx.view.figures.trouble();
+    (said, style)
+}
+
+/// Who did not succeed, in at most `room` lines.
+fn trouble(ctx: &Ctx, room: usize) -> Vec<(String, Style)> {
+    let theme = &ctx.theme;
+    let rollouts = ctx.state.lanes.iter().flat_map(|lane| &lane.rollouts);
+    let trouble = figures::trouble(rollouts, 6);
     let show = if trouble.len() > room { room - 1 } else { room };
-    // Failed first; the order of the verdicts is the order of the words.
-    for ((verdict, word), (count, names)) in trouble.iter().take(show) {
-        let text = format!(
-            "  {} {count} {word}: {}",
-            theme::glyph(*verdict),
-            words::names(names, *count, 6)
-        );
-        lines.push(Line::from(Span::styled(
-            words::fit(&text, width).into_owned(),
-            theme.verdict(*verdict),
-        )));
-    }
+    let mut lines: Vec<(String, Style)> = trouble
+        .iter()
+        .take(show)
+        .map(|trouble| {
+            let text = format!(
+                "  {} {} {}: {}",
+                theme::glyph(trouble.verdict),
+                trouble.count,
+                trouble.word,
+                words::names(&trouble.names, trouble.count, 6)
+            );
+            (text, theme.verdict(trouble.verdict))
+        })
+        .collect();
     let rest: Vec<String> = trouble
         .iter()
         .skip(show)
-        .map(|((_, word), (count, _))| format!("{count} {word}"))
+        .map(|trouble| format!("{} {}", trouble.count, trouble.word))
         .collect();
     if !rest.is_empty() {
-        let text = format!("  and {}", rest.join(", "));
-        lines.push(Line::from(Span::styled(
-            words::fit(&text, width).into_owned(),
-            theme.verdict(Verdict::Unknown),
-        )));
+        lines.push((format!("  and {}", rest.join(", ")), theme.verdict(Verdict::Unknown)));
     }
     lines
 }

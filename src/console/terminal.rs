@@ -83,6 +83,12 @@ impl Screen {
         out.flush()
     }
 
+    /// Takes it anew after somebody else may have had it.
+    pub fn retake(&mut self) -> io::Result<()> {
+        give_back();
+        self.enter()
+    }
+
     /// Gives it back for the shell, stops the whole job, and takes it again when the shell continues it.
     ///
     /// SIGSTOP and not SIGTSTP: the latter is being listened to and would not stop anything.

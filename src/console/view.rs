@@ -1,29 +1,33 @@
 //! What the operator is looking at: screens, cursors, filters, marks and questions. Never what happened.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tui_input::Input;
 
-use super::figures::Figures;
+use super::figures;
 use super::host_index::HostIndex;
 use super::keymap::Place;
 use super::text_window::TextWindow;
 use crate::engine::{MovedTag, Scope};
-use crate::names::{BuildId, Millis, Token};
+use crate::names::{BuildId, Token};
 use crate::plan::Plan;
 use crate::plan::check::{Check, CheckState};
 use crate::problem::Problem;
 use crate::state::{RetrySet, State};
 use crate::text::Clean;
 
+/// How often a figure that counts seconds changes.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Everything that the screen depends on beside the state and the progress.
 #[derive(Debug, Clone)]
 pub struct View {
     /// How it was asked to look.
     pub look: Look,
-    /// A finished deployment is only looked at: nothing can be asked of an engine.
-    pub read_only: bool,
+    /// What the console can do with the deployment.
+    pub role: Role,
     /// What preflight said so far.
     pub preflight: Preflight,
     /// The screens from the first to the one that is shown; never empty.
@@ -56,8 +60,17 @@ pub struct View {
     pub clock_times: bool,
     /// What was measured when the last frame was drawn.
     pub painted: Painted,
-    /// Figures derived from the state, kept until it changes.
-    pub figures: Figures,
+}
+
+/// What the console can do with the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It asks an engine.
+    Drives,
+    /// Another process drives; facts arrive, and nothing can be asked.
+    Watches,
+    /// Nothing arrives and nothing can be asked: what the journal has is looked at.
+    Reviews,
 }
 
 /// How the console was asked to look.
@@ -211,7 +224,9 @@ pub enum Dialog {
     TypeName(Input),
     /// Send again to these hosts?
     Retry {
-        /// The hosts.
+        /// The hosts that the operator meant.
+        asked: RetrySet,
+        /// The hosts as the engine's answer has them.
         set: RetrySet,
         /// The moving tags that point elsewhere, once the engine looked.
         moved: Option<Vec<MovedTag>>,
@@ -302,6 +317,8 @@ pub struct Painted {
 pub enum Click {
     /// An item of a lane.
     Item(Focus),
+    /// A lane's panel where there is no item.
+    Lane(usize),
     /// A row of the host list.
     Row(usize),
 }
@@ -311,7 +328,7 @@ impl View {
     pub fn new(look: Look) -> Self {
         Self {
             look,
-            read_only: false,
+            role: Role::Drives,
             preflight: Preflight::default(),
             screens: vec![Screen::Plan],
             focus: Focus::default(),
@@ -328,18 +345,22 @@ impl View {
             mouse: false,
             clock_times: false,
             painted: Painted::default(),
-            figures: Figures::default(),
         }
     }
 
-    /// The view of a deployment that is only looked at.
-    pub fn review(look: Look, state: &State) -> Self {
+    /// The view of a deployment in which nothing can be asked for.
+    pub fn of(look: Look, state: &State, role: Role) -> Self {
         let mut view = Self {
-            read_only: true,
+            role,
             ..Self::new(look)
         };
         view.follow(state);
         view
+    }
+
+    /// Whether an engine can be asked for something.
+    pub fn drives(&self) -> bool {
+        self.role == Role::Drives
     }
 
     /// What fills the screen.
@@ -404,7 +425,6 @@ impl View {
             self.scroll = None;
             self.dialog = None;
         }
-        self.figures.refresh(state);
         if matches!(self.screen(), Screen::Hosts | Screen::Host(_)) {
             self.hosts.refresh(state);
         }
@@ -435,7 +455,7 @@ impl View {
 
     /// Whether leaving now leaves something behind that goes on or stops half way.
     pub fn is_under_way(&self, state: &State) -> bool {
-        !self.read_only
+        self.drives()
             && if state.plan.is_some() {
                 state.settled.is_none()
             } else {
@@ -449,20 +469,15 @@ impl View {
     }
 
     /// Whether a figure on the screen changes by itself, and how often: the time between two frames.
-    pub fn tick(&self, state: &State, _now: Millis) -> Option<std::time::Duration> {
-        use std::time::Duration;
+    pub fn tick(&self, state: &State) -> Option<Duration> {
         let spin = Duration::from_millis(super::theme::SPINNER_MILLIS.unsigned_abs());
-        if self.read_only {
+        if self.role == Role::Reviews || state.settled.is_some() || state.left.is_some() {
             return None;
         }
         if state.plan.is_none() {
             return self.preflight.is_pending().then_some(spin);
         }
-        match (super::figures::spins(state), state.settled.is_none()) {
-            (true, _) => Some(spin),
-            (false, true) => Some(Duration::from_secs(1)),
-            (false, false) => None,
-        }
+        Some(if figures::spins(state) { spin } else { SECOND })
     }
 }
 

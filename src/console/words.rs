@@ -33,6 +33,22 @@ pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The parts that fit in `columns`, with a dot between them: the first ones first, and only the first is ever cut.
+pub(super) fn join(parts: &[String], columns: usize) -> String {
+    let mut out = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if out.is_empty() {
+            out = fit(part, columns).into_owned();
+        } else if width(&out) + 3 + width(part) <= columns {
+            out.push_str(" · ");
+            out.push_str(part);
+        } else {
+            break;
+        }
+    }
+    out
+}
+
 /// A text cut or filled up to exactly `columns`.
 pub(super) fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns).into_owned();
@@ -102,6 +118,14 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(pad("ab", 4), "ab  ");
         assert_eq!(fit("abc", 0), "");
+    }
+
+    #[test]
+    fn a_part_that_does_not_fit_is_left_out_whole() {
+        let parts = ["9 steps", "", "1m11s", "context 12 MB"].map(str::to_owned);
+        assert_eq!(join(&parts, 40), "9 steps · 1m11s · context 12 MB");
+        assert_eq!(join(&parts, 20), "9 steps · 1m11s");
+        assert_eq!(join(&parts, 5), "9 st…");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn rollout_name(n: usize) -> RolloutName {
 }
 
 pub fn host_id(lane: usize, rollout: usize, host: usize) -> HostId {
-    HostId::new(format!("i-0{lane:x}{rollout}e4c0a7b8d{host:06x}"))
+    HostId::new(format!("i-0{lane:x}{rollout}e4c0a7b8d{host:05x}"))
 }
 
 /// A plan with `lanes` regions, two rollouts each, `hosts` hosts a rollout; the last host of the first is offline.
