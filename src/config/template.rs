@@ -128,6 +128,16 @@ impl Template {
             .collect()
     }
 
+    /// Whether it renders to the same text whatever the variables are.
+    pub(super) fn is_literal(&self) -> bool {
+        !self.0.iter().any(|part| matches!(part, Part::Variable(_)))
+    }
+
+    /// Whether it tells one commit from another.
+    pub(super) fn names_the_commit(&self) -> bool {
+        self.uses(Variable::Sha) || self.uses(Variable::ShortSha)
+    }
+
     /// Whether the variable occurs in it.
     pub fn uses(&self, variable: Variable) -> bool {
         self.0.contains(&Part::Variable(variable))

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::template::{Template, Vars};
 use crate::names::{Region, RolloutName};
 use crate::plan::{Environment, Source, Value};
+use crate::problem::{Kind, Problem};
 use crate::text::Clean;
 
 /// A whole config.toml.
@@ -45,6 +46,28 @@ impl Config {
             branch: self.branch.as_ref().map_or("", Clean::as_str),
         }
     }
+
+    /// Keeps the lanes that `--regions` (all of them when it is empty) and `--exclude-regions` leave.
+    ///
+    /// The problem is a region that the file does not have, or that none is left.
+    pub fn keep_regions(&mut self, only: &[Region], except: &[Region]) -> Result<(), Problem> {
+        let configured: Vec<_> = self.lanes.iter().map(|lane| lane.region.as_str()).collect();
+        let remedy = format!("{} has {}", self.path.display(), configured.join(", "));
+        for (flag, regions) in [("--regions", only), ("--exclude-regions", except)] {
+            let Some(unknown) = regions.iter().find(|region| !configured.contains(&region.as_str())) else {
+                continue;
+            };
+            let what = format!("{flag} names {unknown}, which is not configured");
+            return Err(Problem::new(Kind::Config, what, remedy));
+        }
+        let is_kept = |region: &Region| (only.is_empty() || only.contains(region)) && !except.contains(region);
+        if !self.lanes.iter().any(|lane| is_kept(&lane.region)) {
+            let what = "--regions and --exclude-regions leave no region to deploy to";
+            return Err(Problem::new(Kind::Config, what, remedy));
+        }
+        self.lanes.retain(|lane| is_kept(&lane.region));
+        Ok(())
+    }
 }
 
 /// `build.builder`.
@@ -75,7 +98,7 @@ pub struct LaneConfig {
     pub rollouts: Vec<RolloutConfig>,
 }
 
-/// How to reach AWS in a region. `{app}`, `{environment}` and `{region}` are filled in already.
+/// How to reach AWS in a region. Variables are filled in already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsConfig {
     /// The profile of ~/.aws/config; the SDK's default chain without it.
@@ -97,7 +120,7 @@ pub struct Endpoints {
     pub sts: Option<String>,
 }
 
-/// What an image is built from, before the commit is known.
+/// What an image is built from, before the commit is known. Variables in its paths and names are filled in already.
 #[derive(Debug, Clone)]
 pub struct BuildInputs {
     /// The context directory within the repository, `.` for the whole tree.
@@ -236,7 +259,7 @@ pub struct RolloutConfig {
 /// One key that selects hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetConfig {
-    /// `tag:Key` or `InstanceIds`.
+    /// `tag:Key`, `InstanceIds` or `resource-groups:Name`.
     pub key: Clean,
     /// Any of these; never empty.
     pub values: Vec<Template>,

@@ -1,0 +1,784 @@
+//! Whole files through the reader: what they come to, and what is said about their mistakes.
+
+use std::env::VarError;
+use std::path::Path;
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+
+use super::secret::Secrets;
+use super::*;
+use crate::names::{Region, RolloutName};
+use crate::plan::Source;
+use crate::problem::{Kind, Problem};
+
+const EXAMPLE: &str = include_str!("../../config.toml.example");
+
+/// A file with every table, which cases change in one place.
+const BASE: &str = r#"
+app = "sento"
+regions = ["us-east-1", "us-east-2"]
+[environment]
+name = "QA"
+[image]
+repository = "sento"
+tags = ["{sha}", "latest"]
+[[rollout]]
+name = "linux"
+document = "pull-image"
+targets = { "tag:OS" = ["Linux"] }
+"#;
+
+/// Reads a text in an environment that holds one variable, whatever the real one holds.
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    let env = |name: &str| match name {
+        "NPM_TOKEN" => Ok("hunter2{sha}".to_owned()),
+        "EMPTY" => Ok(String::new()),
+        _ => Err(VarError::NotPresent),
+    };
+    let secrets = Secrets {
+        env: &env,
+        folder: Path::new("/nowhere"),
+    };
+    file::read(Path::new("config.toml"), text, secrets)
+}
+
+fn good(text: &str) -> Config {
+    match read(text) {
+        Ok(config) => config,
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+/// The report about a file that has mistakes.
+fn report(text: &str) -> String {
+    match read(text) {
+        Ok(_) => panic!("no mistake was found in:\n{text}"),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+/// [`BASE`] with `key = …` lines put at the end of a table's header (or at the top, where the header is empty); a line
+/// with a key that is there already takes its place.
+fn with(header: &str, lines: &str) -> String {
+    let key = lines.split('=').next().unwrap_or_default().trim();
+    let mut out = String::new();
+    let mut here = header.is_empty();
+    let mut found = header.is_empty();
+    if here {
+        out.push_str(lines);
+    }
+    for line in BASE.lines() {
+        if line.starts_with('[') {
+            here = line == header;
+            found |= here;
+        }
+        if here && line.split('=').next().unwrap_or_default().trim() == key {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+        if line == header && !line.is_empty() {
+            out.push_str(lines);
+            out.push('\n');
+        }
+    }
+    if !found {
+        out.push_str(&format!("{header}\n{lines}\n"));
+    }
+    out
+}
+
+#[test]
+fn the_example_is_the_workflow() {
+    let config = good(EXAMPLE);
+    assert_eq!(config.app.as_str(), "sento");
+    assert_eq!(config.branch.as_ref().map(|branch| branch.as_str()), Some("main"));
+    assert_eq!(config.environment.name.as_str(), "QA");
+    assert!(!config.environment.protected);
+    assert_eq!((config.source, config.builder), (Source::Commit, BuilderChoice::Auto));
+
+    let regions: Vec<_> = config.lanes.iter().map(|lane| lane.region.as_str()).collect();
+    assert_eq!(regions, ["us-east-1", "us-east-2"]);
+    let mut builds = Vec::new();
+    for lane in &config.lanes {
+        let region = lane.region.as_str();
+        let vars = config.vars(lane, "123456789012", "4f1c0aa", "4f1");
+        assert_eq!(lane.aws, AwsConfig::default());
+        assert_eq!(lane.repository.render(&vars), format!("sento-{region}-processor-ecr"));
+        let tags: Vec<_> = lane.tags.iter().map(|tag| tag.render(&vars)).collect();
+        assert_eq!(tags, ["4f1c0aa", "latest"]);
+        builds.push(lane.build.resolve(&vars));
+
+        let sent: Vec<_> = lane.rollouts.iter().map(|rollout| sent(rollout, &vars)).collect();
+        let common = |name: &str, os: &str, parameters: String| {
+            format!(
+                "{name}: {region}-pull-image-document $LATEST to tag:Environment=QA + tag:OS={os} with {parameters}, \
+                 600 s, 50, 0"
+            )
+        };
+        assert_eq!(
+            sent,
+            [
+                common("ubuntu", "Ubuntu", format!("image=AI region={region}")),
+                common("linux", "Linux", format!("image=AI os=Linux region={region}")),
+            ]
+        );
+    }
+    assert_eq!(
+        (builds[0].context.as_str(), builds[0].dockerfile.as_str()),
+        (".", "Dockerfile")
+    );
+    assert!(builds[0].args.is_empty() && builds[0].labels.is_empty());
+    assert_eq!(builds[0], builds[1], "the regions share one build");
+}
+
+/// A rollout as it would go to SSM.
+fn sent(rollout: &RolloutConfig, vars: &Vars<'_>) -> String {
+    let fill = |templates: &[Template]| {
+        templates
+            .iter()
+            .map(|one| one.render(vars))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let targets: Vec<_> = rollout
+        .targets
+        .iter()
+        .map(|target| format!("{}={}", target.key, fill(&target.values)))
+        .collect();
+    let parameters: Vec<_> = rollout
+        .parameters
+        .iter()
+        .map(|(name, value)| match value {
+            Parameter::Plain(values) => format!("{name}={}", fill(values)),
+            Parameter::Secret(_) => format!("{name}=?"),
+        })
+        .collect();
+    format!(
+        "{}: {} {} to {} with {}, {} s, {}, {}",
+        rollout.name,
+        rollout.document.render(vars),
+        rollout.document_version,
+        targets.join(" + "),
+        parameters.join(" "),
+        rollout.delivery_timeout_secs,
+        rollout.max_concurrency,
+        rollout.max_errors
+    )
+}
+
+/// Takes the `# ` away from every line of the example that is a key or a header of its own.
+#[test]
+fn what_the_example_shows_commented_out_is_right_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("licence.key"), "key\n").expect("written");
+    let text: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_toml(rest) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        // A region has keys of its rollouts or rollouts of its own, not both.
+        .take_while(|line| line != "[[region.us-east-2.rollout]]\n")
+        .collect();
+    let env = |name: &str| Ok(format!("the value of {name}"));
+    let secrets = Secrets {
+        env: &env,
+        folder: folder.path(),
+    };
+    let config = file::read(Path::new("config.toml"), &text, secrets).unwrap_or_else(|errors| panic!("{errors}"));
+    let ohio = &config.lanes[1];
+    assert_eq!(ohio.aws.profile.as_deref(), Some("sento-QA"));
+    assert_eq!(ohio.aws.role.as_deref(), Some("arn:aws:iam::210987654321:role/deploy"));
+    assert_eq!(ohio.aws.endpoints.ssm.as_deref(), Some("https://ssm.internal.example"));
+    assert_eq!(ohio.repository.to_string(), "sento-processor");
+    let args: Vec<_> = ohio.build.args.keys().map(String::as_str).collect();
+    assert_eq!(args, ["LICENCE_KEY", "NPM_TOKEN", "REGION_NAME", "VERSION"]);
+    assert_eq!(ohio.rollouts[1].max_concurrency.as_str(), "10%");
+    assert_eq!(config.lanes[0].rollouts[1].max_concurrency.as_str(), "50");
+}
+
+fn is_toml(line: &str) -> bool {
+    let is_header = line.starts_with('[') && line.ends_with(']');
+    let is_key = line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    is_header || is_key
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_at_once() {
+    insta::assert_snapshot!(report(
+        r#"app = "sento"
+regions = ["us-east-1", "us_east-2", "us-east-1"]
+enviroment = "QA"
+
+[environment]
+name = "QA"
+protected = "no"
+
+[image]
+repository = "Sento-{regoin}-processor"
+tags = ["latest", "{account}"]
+
+[build]
+source = "comit"
+context = "../elsewhere"
+args = { NPM_TOKEN = { secret_env = "NOT_SET" }, "MY-ARG" = "1" }
+
+[aws]
+endpoint_url = "localhost:4566"
+
+[[rollout]]
+name = "Ubuntu"
+document = "{branch}-pull-image"
+targets = { "Tag:OS" = ["Ubuntu"] }
+delivery_timeout = "10s"
+max_concurrency = 0
+max_errors = "101%"
+
+[[rollout]]
+name = "linux"
+document = "ab"
+tragets = { "tag:OS" = [] }
+
+[region.us-west-2.build]
+source = "commit"
+"#
+    ));
+}
+
+#[test]
+fn what_is_missing_is_named_with_an_example() {
+    insta::assert_snapshot!(report("[image]\n[[rollout]]\n"));
+}
+
+#[test]
+fn a_mistake_of_toml_looks_like_every_other() {
+    insta::assert_snapshot!(report("app = \"sento\nregions = [\"us-east-1\"\n"));
+}
+
+#[test]
+fn a_value_that_only_some_regions_spoil_is_told_with_the_region() {
+    let text = with("[image]", r#"repository = "sento--{region}""#);
+    insta::assert_snapshot!(report(&text));
+}
+
+/// A rule: where it stands, lines that keep it, lines that break it with a word of the report.
+struct Rule {
+    header: &'static str,
+    good: &'static [&'static str],
+    bad: &'static [(&'static str, &'static str)],
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        header: "",
+        good: &[
+            "app = 'a'",
+            "app = 'Sento_2.0-x'",
+            "branch = 'main'",
+            "branch = 'release/1.2'",
+        ],
+        bad: &[
+            ("app = ''", "`app` is not a plain name"),
+            ("app = '-x'", "`app` is not a plain name"),
+            ("app = 'a b'", "`app` is not a plain name"),
+            ("app = 1", "`app` must be a string"),
+            ("branch = 'a..b'", "`branch` is not a branch's name"),
+            ("branch = '-x'", "`branch` is not a branch's name"),
+            ("branch = 'x.lock'", "`branch` is not a branch's name"),
+            ("branch = ''", "`branch` is not a branch's name"),
+            ("regions = []", "`regions` is empty"),
+            ("regions = 'us-east-1'", "`regions` must be a list"),
+            ("regions = [1]", "`regions` must be a string"),
+            (
+                "regions = ['us-east-1', 'us-east-1']",
+                "the region us-east-1 is there twice",
+            ),
+            ("regions = ['us-east1']", "did you mean \"us-east-1\"?"),
+            ("regions = ['US-EAST-1']", "did you mean \"us-east-1\"?"),
+            ("region = 'us-east-1'", "`region` must be a table"),
+            ("colour = 'red'", "unknown key `colour`"),
+            ("rollouts = []", "did you mean `rollout`?"),
+        ],
+    },
+    Rule {
+        header: "[environment]",
+        good: &["protected = true", "name = 'prod'"],
+        bad: &[
+            ("protected = 1", "`environment.protected` must be true or false"),
+            ("name = '{app}'", "`environment.name` is not a plain name"),
+            ("protect = true", "did you mean `protected`?"),
+        ],
+    },
+    Rule {
+        header: "[image]",
+        good: &[
+            "repository = 'ab'",
+            "repository = 'team/a_b.c-d/{app}-{account}'",
+            "tags = ['{short_sha}']",
+            "tags = ['v-{sha}', 'latest', '{environment}-{region}']",
+        ],
+        bad: &[
+            ("repository = 'a'", "`image.repository` is not an ECR repository's name"),
+            (
+                "repository = 'A-b'",
+                "`image.repository` is not an ECR repository's name",
+            ),
+            (
+                "repository = 'a//b'",
+                "`image.repository` is not an ECR repository's name",
+            ),
+            ("repository = '{environment}-x'", "in us-east-1 this is `QA-x`"),
+            ("repository = 'x-{sha}'", "`{sha}` can't be used in `image.repository`"),
+            ("repository = 'x-{branch}'", "the file sets no branch"),
+            ("repository = 'x-{'", "a `{` without its `}`"),
+            ("repository = 'x-}'", "a `}` without its `{`"),
+            ("repository = '{commit}'", "did you mean {sha}?"),
+            ("tags = []", "`image.tags` is empty"),
+            ("tags = ['latest']", "must name the commit"),
+            ("tags = ['{sha}', '.x']", "`image.tags` is not an image tag"),
+            (
+                "tags = ['{sha}', '{account}']",
+                "`{account}` can't be used in `image.tags`",
+            ),
+            (
+                "tags = ['{sha}', 'latest', 'latest']",
+                "the tag `latest` is there twice",
+            ),
+            (
+                "tags = ['{sha}', 'us-east-1', '{region}']",
+                "the tag `us-east-1` is there twice",
+            ),
+            ("tag = 'latest'", "did you mean `tags`?"),
+        ],
+    },
+    Rule {
+        header: "[build]",
+        good: &[
+            "context = '.'",
+            "context = './apps/{app}/'",
+            "dockerfile = 'docker/Dockerfile.{environment}'",
+            "target = '0'",
+            "platform = 'linux/arm/v7'",
+            "source = 'worktree'",
+            "builder = 'classic'",
+            "args = { A_1 = '{account}', T = { secret_env = 'NPM_TOKEN' } }",
+            "labels = { 'org.opencontainers.image.revision' = '{sha}' }",
+        ],
+        bad: &[
+            (
+                "context = '/srv'",
+                "`build.context` is not a path inside of the repository",
+            ),
+            (
+                "context = 'a/../..'",
+                "`build.context` is not a path inside of the repository",
+            ),
+            ("context = ''", "`build.context` is not a path inside of the repository"),
+            ("context = 'x-{sha}'", "`{sha}` can't be used in `build.context`"),
+            (
+                "dockerfile = 'docker/'",
+                "`build.dockerfile` is not a file inside of the build context",
+            ),
+            ("target = ''", "`build.target` is not a build stage"),
+            ("platform = 'amd64'", "`build.platform` is not a platform"),
+            (
+                "platform = 'linux/amd64,linux/arm64'",
+                "`build.platform` is not a platform",
+            ),
+            ("source = 'worktre'", "did you mean \"worktree\"?"),
+            ("builder = 'docker'", "allowed: \"auto\", \"buildkit\", \"classic\""),
+            ("args = { '1A' = 'x' }", "`1A` is not a build argument's name"),
+            ("args = { A = 1 }", "`build.args.A` must be a string"),
+            (
+                "args = { A = { secret_env = 'NOT_SET' } }",
+                "the environment variable NOT_SET is not set",
+            ),
+            (
+                "args = { A = { secret_env = 'EMPTY' } }",
+                "the environment variable EMPTY is empty",
+            ),
+            (
+                "args = { A = { secret_env = 'A-B' } }",
+                "is not an environment variable's name",
+            ),
+            (
+                "args = { A = { secret_file = 'none' } }",
+                "the secret file none could not be read",
+            ),
+            ("args = { A = { } }", "`build.args.A` must name one source"),
+            (
+                "args = { A = { secret_env = 'NPM_TOKEN', secret_file = 'x' } }",
+                "`build.args.A` must name one source",
+            ),
+            (
+                "args = { A = { secret-env = 'NPM_TOKEN' } }",
+                "did you mean `secret_env`?",
+            ),
+            ("labels = { 'a b' = 'x' }", "`a b` is not a label's name"),
+            ("labels = ['x']", "`build.labels` must be a table"),
+        ],
+    },
+    Rule {
+        header: "[aws]",
+        good: &[
+            "profile = '{app}-{environment}'",
+            "role = 'arn:aws-us-gov:iam::123456789012:role/path/deploy'",
+            "endpoint_url = 'http://[::1]:4566/base'",
+            "ssm_endpoint_url = 'https://ssm.{region}.example'",
+        ],
+        bad: &[
+            ("profile = ''", "`aws.profile` is not a profile's name"),
+            ("profile = '{account}'", "`{account}` can't be used in `aws.profile`"),
+            ("role = 'deploy'", "`aws.role` is not the ARN of a role"),
+            (
+                "role = 'arn:aws:iam::12345:role/deploy'",
+                "`aws.role` is not the ARN of a role",
+            ),
+            (
+                "role = 'arn:aws:iam::123456789012:user/x'",
+                "`aws.role` is not the ARN of a role",
+            ),
+            ("endpoint_url = 'localhost:4566'", "is not an endpoint's URL"),
+            ("endpoint_url = 'ftp://host'", "is not an endpoint's URL"),
+            (
+                "sts_endpoint_url = 'http://'",
+                "`aws.sts_endpoint_url` is not an endpoint's URL",
+            ),
+            (
+                "ecr_endpoint_url = 'http://host:0'",
+                "`aws.ecr_endpoint_url` is not an endpoint's URL",
+            ),
+            (
+                "ssm_endpoint_url = 'http://user:pw@host'",
+                "`aws.ssm_endpoint_url` is not an endpoint's URL",
+            ),
+            ("endpoint = 'http://host'", "unknown key `aws.endpoint`"),
+        ],
+    },
+    Rule {
+        header: "[[rollout]]",
+        good: &[
+            "name = 'abcdefghijklmnopqrstuvwxyz-01234'",
+            "document = 'arn:aws:ssm:us-east-1:123456789012:document/x'",
+            "document_version = 7",
+            "document_version = '$DEFAULT'",
+            "targets = { 'tag:A' = 'a', 'tag:B' = ['1', '2', '3', '4', '5'], 'tag:C' = 'c', 'tag:D' = '', 'tag:E' = 'e' }",
+            "targets = { InstanceIds = ['i-0123456789abcdef0', 'mi-0123456789abcdef0', 'i-01234567'] }",
+            "targets = { 'resource-groups:Name' = ['{app}'] }",
+            "parameters = { a = 'x', b = ['x', '{sha}'], c = { secret_env = 'NPM_TOKEN' } }",
+            "delivery_timeout = 30",
+            "delivery_timeout = 2_592_000",
+            "delivery_timeout = '30d'",
+            "delivery_timeout = '1h 30m'",
+            "max_concurrency = 1",
+            "max_concurrency = 9999999",
+            "max_concurrency = '100%'",
+            "max_errors = 0",
+            "max_errors = '0%'",
+            "max_errors = '99%'",
+        ],
+        bad: &[
+            ("name = 'Linux'", "`rollout.name` is not a rollout's name"),
+            (
+                "name = 'abcdefghijklmnopqrstuvwxyz-012345'",
+                "`rollout.name` is not a rollout's name",
+            ),
+            ("document = 'ab'", "`rollout.document` is not an SSM document's name"),
+            ("document = 'a b c'", "`rollout.document` is not an SSM document's name"),
+            ("document = '{sha}'", "`{sha}` can't be used in `rollout.document`"),
+            (
+                "document_version = 0",
+                "`rollout.document_version` is not a document's version",
+            ),
+            (
+                "document_version = 'LATEST'",
+                "`rollout.document_version` is not a document's version",
+            ),
+            (
+                "document_version = 1.0",
+                "`rollout.document_version` must be a number or a string",
+            ),
+            ("targets = {}", "`rollout.targets` has 0 keys"),
+            (
+                "targets = { 'tag:A' = '', 'tag:B' = '', 'tag:C' = '', 'tag:D' = '', 'tag:E' = '', 'tag:F' = '' }",
+                "`rollout.targets` has 6 keys",
+            ),
+            ("targets = { 'tag:A' = ['1', '2', '3', '4', '5', '6'] }", "has 6 values"),
+            ("targets = { 'tag:A' = [] }", "`rollout.targets.\"tag:A\"` is empty"),
+            ("targets = { 'tag:A' = ['x', 'x'] }", "`x` of `tag:A` is there twice"),
+            ("targets = { 'tag:' = 'x' }", "`tag:` is not a target key"),
+            ("targets = { OS = 'x' }", "did you mean \"tag:OS\"?"),
+            ("targets = { instance-ids = 'x' }", "did you mean \"InstanceIds\"?"),
+            (
+                "targets = { InstanceIds = ['i-123'] }",
+                "`InstanceIds` is not an instance's id",
+            ),
+            ("targets = { 'resource-groups:Name' = ['a', 'b'] }", "has 2 values"),
+            ("targets = ['tag:OS=Linux']", "`rollout.targets` must be a table"),
+            ("targets = { 'tag:A' = 1 }", "must be a string or a list of strings"),
+            ("parameters = { a = 1 }", "`rollout.parameters.a` must be a string"),
+            ("parameters = { a = [] }", "`rollout.parameters.a` is empty"),
+            ("parameters = { a = ['{regions}'] }", "did you mean {region}?"),
+            ("delivery_timeout = 29", "is not a time that SSM takes"),
+            ("delivery_timeout = 2592001", "is not a time that SSM takes"),
+            ("delivery_timeout = '500ms'", "is not a time that SSM takes"),
+            ("delivery_timeout = '-10m'", "is not a time that SSM takes"),
+            ("delivery_timeout = 'soon'", "is not a time that SSM takes"),
+            ("delivery_timeout = 60.5", "must be a number of seconds or a duration"),
+            ("max_concurrency = 0", "is not a concurrency that SSM takes"),
+            ("max_concurrency = '0%'", "is not a concurrency that SSM takes"),
+            ("max_concurrency = 10000000", "is not a concurrency that SSM takes"),
+            ("max_errors = -1", "is not an error limit that SSM takes"),
+            ("max_errors = '101%'", "is not an error limit that SSM takes"),
+            ("max_errors = '05'", "is not an error limit that SSM takes"),
+            ("max_error = 1", "did you mean `max_errors`?"),
+        ],
+    },
+    Rule {
+        header: "[region.us-east-2]",
+        good: &[
+            "image = { repository = 'other' }",
+            "aws.role = 'arn:aws:iam::123456789012:role/x'",
+            "rollout = []",
+            "rollout.linux.max_errors = 1",
+        ],
+        bad: &[
+            (
+                "image = { repository = 'Other' }",
+                "`image.repository` is not an ECR repository's name",
+            ),
+            (
+                "build.source = 'commit'",
+                "`region.us-east-2.build.source` can't differ between regions",
+            ),
+            ("rollout.linus.max_errors = 1", "did you mean `linux`?"),
+            (
+                "rollout.linux.name = 'x'",
+                "unknown key `region.us-east-2.rollout.linux.name`",
+            ),
+            (
+                "rollout.linux.document = 'x'",
+                "`rollout.document` is not an SSM document's name",
+            ),
+            (
+                "rollout = [{ name = 'x', targets = { 'tag:A' = 'a' } }]",
+                "`rollout.document` is missing",
+            ),
+            ("app = 'x'", "unknown key `region.us-east-2.app`"),
+        ],
+    },
+    Rule {
+        header: "[region.us-east-3]",
+        good: &[],
+        bad: &[("aws = {}", "`us-east-3` is not in `regions`")],
+    },
+];
+
+#[test]
+fn every_rule_takes_what_keeps_it_and_names_what_breaks_it() {
+    for rule in RULES {
+        for line in rule.good {
+            let text = with(rule.header, &format!("{line}\n"));
+            if let Err(errors) = read(&text) {
+                panic!("{} {line} is right, and yet:\n{errors}", rule.header);
+            }
+        }
+        for (line, words) in rule.bad {
+            let report = report(&with(rule.header, &format!("{line}\n")));
+            assert!(
+                report.contains(words),
+                "{} {line}: expected `{words}` in\n{report}",
+                rule.header
+            );
+            assert!(
+                report.ends_with("has 1 mistake"),
+                "{} {line}: one mistake, and yet:\n{report}",
+                rule.header
+            );
+        }
+    }
+}
+
+#[test]
+fn two_rollouts_of_one_name_are_shown_together() {
+    let again = &BASE[BASE.find("[[rollout]]").expect("a rollout")..];
+    let report = report(&format!("{BASE}{again}"));
+    assert!(report.contains("a rollout named `linux` is there twice"), "{report}");
+    assert!(report.contains("first") && report.contains("again"), "{report}");
+}
+
+#[test]
+fn a_region_s_own_words_go_before_the_general_ones() {
+    let config = good(&format!(
+        r#"{BASE}
+        parameters = {{ image = "AI", mode = "slow" }}
+        [build]
+        context = "app/"
+        args = {{ A = "1", B = "2" }}
+        [aws]
+        profile = "all"
+        endpoint_url = "http://general"
+        ecr_endpoint_url = "http://general-ecr"
+        [region.us-east-2.build]
+        context = "./other"
+        args = {{ B = "3" }}
+        [region.us-east-2.aws]
+        endpoint_url = "http://own"
+        [region.us-east-2.rollout.linux]
+        targets = {{ "tag:Role" = "web" }}
+        parameters = {{ mode = "fast" }}
+        delivery_timeout = "10m"
+        "#
+    ));
+    let [east, ohio] = config.lanes.as_slice() else {
+        panic!("two lanes")
+    };
+    assert_eq!(
+        (east.build.context.as_str(), ohio.build.context.as_str()),
+        ("app", "other")
+    );
+    assert_eq!(east.aws.endpoints.ecr.as_deref(), Some("http://general-ecr"));
+    assert_eq!(ohio.aws.endpoints.ecr.as_deref(), Some("http://own"));
+    assert_eq!(ohio.aws.profile.as_deref(), Some("all"));
+    let vars = config.vars(ohio, "", "4f1c", "4f");
+    let args = ohio.build.resolve(&vars).args;
+    assert_eq!((args["A"].expose(), args["B"].expose()), ("1", "3"));
+    assert_eq!(
+        sent(&ohio.rollouts[0], &vars),
+        "linux: pull-image $DEFAULT to tag:Role=web with image=AI mode=fast, 600 s, 50, 0"
+    );
+}
+
+#[test]
+fn a_region_can_have_rollouts_of_its_own() {
+    let own = r#"
+        [[region.us-east-2.rollout]]
+        name = "canary"
+        document = "pull-image"
+        targets = { InstanceIds = "i-01234567" }
+    "#;
+    let config = good(&format!("{BASE}{own}"));
+    let names = |lane: &LaneConfig| {
+        lane.rollouts
+            .iter()
+            .map(|rollout| rollout.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&config.lanes[0]), [RolloutName::new("linux")]);
+    assert_eq!(names(&config.lanes[1]), [RolloutName::new("canary")]);
+}
+
+#[test]
+fn a_secret_is_read_and_never_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("token"), "hunter2-file\r\n").expect("written");
+    let text = with(
+        "[build]",
+        r#"args = { A = { secret_env = "NPM_TOKEN" }, B = { secret_file = "token" } }"#,
+    );
+    let env = |_: &str| Ok("hunter2{sha}".to_owned());
+    let secrets = Secrets {
+        env: &env,
+        folder: folder.path(),
+    };
+    let config = file::read(Path::new("config.toml"), &text, secrets).expect("a good file");
+    let secret = |name: &str| match &config.lanes[0].build.args[name] {
+        Input::Secret(secret) => secret.expose_secret().to_owned(),
+        Input::Plain(template) => panic!("{template} is no secret"),
+    };
+    assert_eq!(
+        (secret("A"), secret("B")),
+        ("hunter2{sha}".to_owned(), "hunter2-file".to_owned())
+    );
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_file_that_is_not_there_says_how_to_get_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.toml");
+    let errors = load(&path).expect_err("no file");
+    assert!(errors.to_string().contains("copy config.toml.example"), "{errors}");
+    assert_eq!(Problem::from(errors).kind, Kind::Config);
+
+    std::fs::write(&path, b"app = \"sento\"\n# \xff\n").expect("written");
+    let errors = load(&path).expect_err("no UTF-8");
+    assert!(errors.to_string().contains(":2:3"), "{errors}");
+
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&path).expect("made");
+    let errors = load(&path).expect_err("a folder is no file");
+    assert!(errors.to_string().contains("could not be read"), "{errors}");
+}
+
+#[test]
+fn a_report_holds_nothing_that_a_terminal_would_obey() {
+    let errors = read("app = \r1\rx \"\u{1b}[31m\u{202e}x\u{9b}\"\n\"\u{1b}\\u001bc\" = 1\n\"\\u202e\" = 2\n")
+        .expect_err("foreign");
+    let report = errors.to_string();
+    let bad = report
+        .chars()
+        .find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}');
+    assert_eq!(bad, None, "{report:?}");
+    assert!(errors.render(true).contains('\u{1b}'), "colour where it is asked for");
+    let problem = Problem::from(errors);
+    assert_eq!((problem.kind, problem.kind.exit() as u8), (Kind::Config, 2));
+}
+
+#[test]
+fn regions_can_be_picked_and_left_out() {
+    let regions = |names: &[&str]| names.iter().map(Region::new).collect::<Vec<_>>();
+    let keep = |only: &[&str], except: &[&str]| {
+        let mut config = good(BASE);
+        config.keep_regions(&regions(only), &regions(except)).map(|()| {
+            let left: Vec<_> = config.lanes.iter().map(|lane| lane.region.to_string()).collect();
+            left.join(" ")
+        })
+    };
+    assert_eq!(keep(&[], &[]).as_deref(), Ok("us-east-1 us-east-2"));
+    assert_eq!(keep(&["us-east-2"], &[]).as_deref(), Ok("us-east-2"));
+    assert_eq!(keep(&[], &["us-east-2"]).as_deref(), Ok("us-east-1"));
+    for (only, except, what) in [
+        (&["us-east2"][..], &[][..], "--regions names us-east2"),
+        (&[], &["eu-west-1"], "--exclude-regions names eu-west-1"),
+        (&["us-east-1"], &["us-east-1"], "leave no region"),
+    ] {
+        let problem = keep(only, except).expect_err("a problem");
+        assert_eq!(problem.kind, Kind::Config);
+        assert!(problem.to_string().contains(what), "{problem}");
+        assert!(problem.remedy.as_str().contains("us-east-1, us-east-2"), "{problem}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// The example with a stretch of it replaced: by nothing, by TOML's own characters, by anything.
+    #[test]
+    fn an_edit_anywhere_is_read_or_told_at_places_of_the_file(
+        at in 0usize..12_000,
+        length in 0usize..40,
+        put in r#"([a-z"'{}\[\]=.,\n#0-9é\-]{0,6}|\PC{0,4})"#,
+    ) {
+        let start = EXAMPLE.floor_char_boundary(at.min(EXAMPLE.len()));
+        let end = EXAMPLE.ceil_char_boundary((start + length).min(EXAMPLE.len()));
+        let text = format!("{}{put}{}", &EXAMPLE[..start], &EXAMPLE[end..]);
+        if let Err(errors) = read(&text) {
+            prop_assert!(errors.count() > 0);
+            for place in errors.places() {
+                prop_assert!(text.get(place.clone()).is_some(), "{:?} of {} bytes", place, text.len());
+            }
+            let _ = (errors.render(true), errors.render(false));
+        }
+    }
+
+    #[test]
+    fn any_text_at_all_is_told(text in any::<String>()) {
+        if let Err(errors) = read(&text) {
+            prop_assert!(errors.places().into_iter().all(|place| text.get(place).is_some()));
+            let _ = errors.render(false);
+        }
+    }
+}
