@@ -68,24 +68,11 @@ impl Standing {
     /// The word in the history.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Settled(outcome) => outcome_word(outcome),
+            Self::Settled(outcome) => outcome.word(),
             Self::Running => "running",
             Self::Left => "left",
             Self::Interrupted => "interrupted",
         }
-    }
-}
-
-/// An outcome's word; also what the journal's column holds.
-pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "succeeded",
-        Outcome::HostsFailed => "hosts-failed",
-        Outcome::NoHosts => "no-hosts",
-        Outcome::BuildFailed => "build-failed",
-        Outcome::NotAllowed => "not-allowed",
-        Outcome::SendFailed => "send-failed",
-        Outcome::Cancelled => "cancelled",
     }
 }
 

@@ -160,7 +160,7 @@ fn note(connection: &Connection, id: &str, fact: &Fact, at: Millis) -> rusqlite:
         return Ok(1);
     }
     let settled = match fact {
-        Fact::DeploymentSettled { outcome } => Some(super::archive::outcome_word(*outcome)),
+        Fact::DeploymentSettled { outcome } => Some(outcome.word()),
         _ => None,
     };
     let was_left = match fact {

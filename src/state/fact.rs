@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::status::HostStatus;
 use crate::names::{BuildId, CommandId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
 use crate::text::Clean;
 
 /// A fact with its place in the deployment's journal.
@@ -327,6 +327,33 @@ pub enum Outcome {
     SendFailed,
     /// The operator cancelled it.
     Cancelled,
+}
+
+impl Outcome {
+    /// Its word in the history, in outputs for machines and in the journal's index.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::HostsFailed => "hosts-failed",
+            Self::NoHosts => "no-hosts",
+            Self::BuildFailed => "build-failed",
+            Self::NotAllowed => "not-allowed",
+            Self::SendFailed => "send-failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The exit code of a process that saw it. After a failed send the hosts have not reported, whatever its reason was.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Succeeded => Exit::Success,
+            Self::HostsFailed | Self::SendFailed => Exit::Hosts,
+            Self::NoHosts => Exit::NoHosts,
+            Self::BuildFailed => Exit::Build,
+            Self::NotAllowed => Exit::Credentials,
+            Self::Cancelled => Exit::Cancelled,
+        }
+    }
 }
 
 /// The id of the deployment that a list of facts belongs to.
