@@ -13,9 +13,11 @@
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
 
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod engine;
+pub mod headless;
 pub mod journal;
 pub mod names;
 pub mod plan;

@@ -1,0 +1,408 @@
+//! The loop without a terminal: hear, say, decide, until there is nothing left to wait for.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::{Consent, Format, Summary, Voice, was_sent};
+use crate::engine::{Action, Board, Handle, MovedTag, Update};
+use crate::names::Millis;
+use crate::plan::Plan;
+use crate::problem::{Exit, Kind, Problem};
+use crate::state::live::Live;
+use crate::state::{RetrySet, Selection, State};
+use crate::text::Clean;
+use crate::words::{plural, seconds};
+
+/// How long the engine has to put its last facts into the journal.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often the voice is asked whether something is due.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Look at the plan, and change nothing.
+    Plan,
+    /// Start the plan when it is ready, if that was consented to, and follow it to its end.
+    Deploy(Consent),
+    /// Follow a deployment that was started before, and retry some of its hosts once nothing is under way.
+    Attach {
+        /// The number of the last fact that was recorded before.
+        after: u64,
+        /// Which hosts to retry.
+        retry: Option<Selection>,
+        /// Whether that was consented to.
+        consent: Consent,
+        /// Retry though a moving tag points elsewhere.
+        despite_moved_tag: bool,
+    },
+}
+
+/// How it is to be followed.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The output.
+    pub format: Format,
+    /// What to do.
+    pub task: Task,
+    /// Leave after this time.
+    pub wait: Option<Duration>,
+}
+
+/// A wish from outside that it should end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT: ctrl-c.
+    Int,
+    /// SIGTERM.
+    Term,
+    /// SIGHUP: the terminal or the connection is gone.
+    Hup,
+}
+
+impl Interrupt {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Int => "SIGINT",
+            Self::Term => "SIGTERM",
+            Self::Hup => "SIGHUP",
+        }
+    }
+
+    /// The exit code while nothing was sent.
+    fn exit(self) -> Exit {
+        match self {
+            Self::Int => Exit::Interrupted,
+            Self::Term | Self::Hup => Exit::Terminated,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The process's exit code.
+    pub exit: Exit,
+    /// Everything that was known.
+    pub state: State,
+}
+
+/// Why the loop ends.
+enum Ending {
+    /// The deployment is settled, or the plan is ready.
+    Done,
+    /// It cannot start, was refused, or could not go on.
+    Problems(Vec<Problem>),
+    /// A signal.
+    Interrupted(Interrupt),
+    /// `--wait-timeout`.
+    WaitedOut,
+    /// Nobody reads the output any more, or it cannot be written.
+    Unheard(io::Error),
+}
+
+/// Follows the engine and writes what it says, with a summary at the end.
+///
+/// # Errors
+/// The output could not be written, for another reason than that its reader is gone; the engine was left in order.
+pub async fn run(
+    handle: Handle,
+    options: Options,
+    interrupts: mpsc::UnboundedReceiver<Interrupt>,
+    out: impl Write,
+) -> io::Result<Ended> {
+    let Options { format, task, wait } = options;
+    let mut follower = Follower {
+        voice: format.voice(),
+        actions: handle.actions,
+        updates: handle.updates,
+        board: handle.board,
+        interrupts,
+        out,
+        state: State::default(),
+        live: Live::default(),
+        seen: 0,
+        started: false,
+        retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
+        task,
+    };
+    let deadline = wait.map(|wait| (wait, Instant::now() + wait));
+    let ending = follower.follow(deadline.map(|(_, at)| at)).await;
+    let reason = match &ending {
+        Ending::Done | Ending::Problems(_) => None,
+        Ending::Interrupted(interrupt) => Some(interrupt.reason().to_owned()),
+        Ending::WaitedOut => Some(format!("waited for {}", seconds(wait.unwrap_or_default()))),
+        Ending::Unheard(_) => Some("nobody reads the output any more".to_owned()),
+    };
+    if let Some(reason) = reason {
+        follower.leave(&reason).await;
+    }
+    follower.close(format, ending)
+}
+
+struct Follower<W> {
+    voice: Box<dyn Voice>,
+    actions: mpsc::UnboundedSender<Action>,
+    updates: mpsc::UnboundedReceiver<Update>,
+    board: Arc<Board>,
+    interrupts: mpsc::UnboundedReceiver<Interrupt>,
+    out: W,
+    state: State,
+    live: Live,
+    seen: u64,
+    task: Task,
+    /// [`Action::Start`] was sent.
+    started: bool,
+    /// A retry was asked for on the command line and is not sent yet.
+    retry_due: bool,
+}
+
+impl<W: Write> Follower<W> {
+    async fn follow(&mut self, deadline: Option<Instant>) -> Ending {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let waited_out = async {
+            match deadline {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(waited_out);
+        loop {
+            let done = tokio::select! {
+                // A signal goes before whatever else there is.
+                biased;
+                Some(interrupt) = self.interrupts.recv() => return Ending::Interrupted(interrupt),
+                update = self.updates.recv() => match update {
+                    Some(update) => self.hear(update),
+                    None => Ok(Some(self.gone(None))),
+                },
+                _ = ticks.tick() => {
+                    self.seen = self.board.refresh(self.seen, &mut self.live);
+                    let lines = self.voice.tick(&self.state, &self.live, Millis::now());
+                    self.say(&lines).map(|()| None)
+                }
+                () = &mut waited_out => return Ending::WaitedOut,
+            };
+            match done {
+                Ok(Some(ending)) => return ending,
+                Ok(None) => {}
+                Err(error) => return Ending::Unheard(error),
+            }
+        }
+    }
+
+    fn say(&mut self, lines: &[String]) -> io::Result<()> {
+        for line in lines {
+            writeln!(self.out, "{line}")?;
+        }
+        if lines.is_empty() { Ok(()) } else { self.out.flush() }
+    }
+
+    /// Takes in a word of the engine, says it, and decides what follows from it.
+    fn hear(&mut self, update: Update) -> io::Result<Option<Ending>> {
+        if let Update::Fact(recorded) = &update {
+            self.state.apply(recorded);
+        }
+        let lines = self.voice.told(&update, &self.state, Millis::now());
+        self.say(&lines)?;
+        Ok(self.decide(update))
+    }
+
+    fn decide(&mut self, update: Update) -> Option<Ending> {
+        match update {
+            Update::Checks(_) => None,
+            Update::Ready(plan) => self.ready(&plan),
+            Update::Blocked(problems) => Some(Ending::Problems(problems)),
+            Update::Fact(_) => self.settled(),
+            Update::RetryChecked { set, moved } => self.retry(set, &moved),
+            // A start that was refused, by the deploy lock for instance, will not come any more.
+            Update::Notice(problem) if self.started && self.state.plan.is_none() => {
+                Some(Ending::Problems(vec![problem]))
+            }
+            Update::Notice(_) => None,
+            Update::Stopped(problem) => Some(self.gone(problem)),
+        }
+    }
+
+    fn ready(&mut self, plan: &Plan) -> Option<Ending> {
+        match &self.task {
+            Task::Plan => Some(Ending::Done),
+            Task::Deploy(consent) => match consent.covers(&plan.environment) {
+                Ok(()) => {
+                    self.started = true;
+                    self.ask(Action::Start)
+                }
+                Err(problem) => Some(Ending::Problems(vec![problem])),
+            },
+            Task::Attach { .. } => None,
+        }
+    }
+
+    /// After a fact: whether nothing is under way any more, and what is to be done then.
+    fn settled(&mut self) -> Option<Ending> {
+        self.state.settled?;
+        let Task::Attach {
+            after, retry, consent, ..
+        } = &self.task
+        else {
+            return Some(Ending::Done);
+        };
+        if self.state.seq <= *after {
+            return None;
+        }
+        let Some(selection) = retry.as_ref().filter(|_| self.retry_due) else {
+            return Some(Ending::Done);
+        };
+        let set = self.state.retry_set(selection);
+        if set.is_empty() {
+            return Some(Ending::Done);
+        }
+        let plan = self.state.plan.as_ref()?;
+        if let Err(refused) = consent.covers(&plan.environment) {
+            let hosts = plural(set.len(), "host");
+            let what = format!(
+                "{hosts} in {} can be retried; {}",
+                plural(set.regions(), "region"),
+                refused.what
+            );
+            return Some(Ending::Problems(vec![Problem::new(
+                refused.kind,
+                what,
+                refused.remedy.as_str(),
+            )]));
+        }
+        self.retry_due = false;
+        self.ask(Action::CheckRetry(set))
+    }
+
+    fn retry(&mut self, set: RetrySet, moved: &[MovedTag]) -> Option<Ending> {
+        let Task::Attach { despite_moved_tag, .. } = &self.task else {
+            return None;
+        };
+        if set.is_empty() {
+            return Some(Ending::Done);
+        }
+        if !moved.is_empty() && !despite_moved_tag {
+            let tags: Vec<String> = moved.iter().map(moved_words).collect();
+            return Some(Ending::Problems(vec![Problem::new(
+                Kind::Guard,
+                format!("nothing was retried: {}", tags.join("; ")),
+                "pass --despite-moved-tag if the hosts are to pull what it points at now",
+            )]));
+        }
+        self.ask(Action::Retry {
+            set,
+            despite_moved_tag: !moved.is_empty(),
+        })
+    }
+
+    fn ask(&mut self, action: Action) -> Option<Ending> {
+        // An engine that is gone says so on the other channel.
+        let _ = self.actions.send(action);
+        None
+    }
+
+    /// The engine has stopped.
+    fn gone(&self, problem: Option<Problem>) -> Ending {
+        if self.state.settled.is_some() {
+            return Ending::Done;
+        }
+        let unexplained = || Problem::new(Kind::Unexpected, "the engine stopped without a word", "");
+        Ending::Problems(vec![problem.unwrap_or_else(unexplained)])
+    }
+
+    /// Tells the engine to stop driving and hears its last facts. A second signal ends that at once.
+    async fn leave(&mut self, reason: &str) {
+        let leave = Action::Leave {
+            reason: Clean::line(reason),
+        };
+        if self.actions.send(leave).is_err() {
+            return;
+        }
+        let _ = timeout(LAST_WORDS, async {
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(_) = self.interrupts.recv() => return,
+                    update = self.updates.recv() => match update {
+                        None | Some(Update::Stopped(_)) => return,
+                        Some(update) => {
+                            if let Update::Fact(recorded) = &update {
+                                self.state.apply(recorded);
+                            }
+                            let lines = self.voice.told(&update, &self.state, Millis::now());
+                            // Whoever does not read the output is not told that it ends, either.
+                            let _ = self.say(&lines);
+                        }
+                    },
+                }
+            }
+        })
+        .await;
+    }
+
+    /// The exit code and the last lines.
+    fn close(mut self, format: Format, ending: Ending) -> io::Result<Ended> {
+        let settled = self.state.settled.map(|(outcome, _)| outcome.exit());
+        let left = |otherwise: Exit| if was_sent(&self.state) { Exit::Left } else { otherwise };
+        let exit = match &ending {
+            Ending::Done => settled.unwrap_or(Exit::Success),
+            Ending::Problems(problems) => exit_of(problems),
+            Ending::Interrupted(interrupt) => settled.unwrap_or_else(|| left(interrupt.exit())),
+            Ending::WaitedOut => settled.unwrap_or(Exit::Left),
+            Ending::Unheard(_) if self.task == Task::Plan => Exit::Success,
+            Ending::Unheard(_) => settled.unwrap_or_else(|| left(Exit::Terminated)),
+        };
+        let problems = match ending {
+            Ending::Problems(problems) => problems,
+            Ending::Unheard(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            Ending::Done | Ending::Interrupted(_) | Ending::WaitedOut | Ending::Unheard(_) => Vec::new(),
+        };
+        let summary = Summary {
+            state: &self.state,
+            exit,
+            problems: &problems,
+            plan_only: self.task == Task::Plan,
+        };
+        let lines = format.summary(&summary);
+        match self.say(&lines) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            Ok(()) | Err(_) => Ok(Ended {
+                exit,
+                state: self.state,
+            }),
+        }
+    }
+}
+
+/// The exit code for several problems: what has to be mended first decides.
+pub fn exit_of(problems: &[Problem]) -> Exit {
+    const ORDER: [Kind; 7] = [
+        Kind::Locked,
+        Kind::Credentials,
+        Kind::Config,
+        Kind::Build,
+        Kind::NoHosts,
+        Kind::Guard,
+        Kind::Unexpected,
+    ];
+    let first = ORDER
+        .into_iter()
+        .find(|kind| problems.iter().any(|problem| problem.kind == *kind));
+    first.map_or(Exit::Unexpected, Kind::exit)
+}
+
+/// `latest in us-east-1 points at sha256:0b1a… now`.
+pub(super) fn moved_words(moved: &MovedTag) -> String {
+    let whose = format!("{} in {}", moved.tag, moved.region);
+    match (&moved.now, &moved.problem) {
+        (_, Some(problem)) => format!("{whose} could not be looked up: {}", problem.what),
+        (Some(digest), None) => format!("{whose} points at sha256:{} now", digest.short()),
+        (None, None) => format!("{whose} is gone"),
+    }
+}

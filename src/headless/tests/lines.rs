@@ -1,0 +1,207 @@
+//! What stands on the lines.
+
+use serde_json::Value;
+
+use crate::console::tests::fixture::{Story, at, checks, plan};
+use crate::engine::Update;
+use crate::headless::{Format, Summary, Voice};
+use crate::problem::{Exit, Kind, Problem};
+use crate::state::{Fact, State};
+
+/// Everything that a voice says about a story, each fact at its time.
+fn told(voice: &mut dyn Voice, story: &Story) -> String {
+    let mut state = State::default();
+    let mut lines = Vec::new();
+    for fact in &story.facts {
+        state.apply(fact);
+        lines.extend(voice.told(&Update::Fact(fact.clone()), &state, fact.at));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn finished(lanes: usize, hosts: usize) -> Story {
+    Story::start(plan(lanes, hosts))
+        .build_half()
+        .built()
+        .push_half()
+        .pushed()
+        .rolling()
+        .finished()
+}
+
+fn summary(story: &Story, format: Format) -> String {
+    let exit = story.state.settled.map_or(Exit::Left, |(outcome, _)| outcome.exit());
+    let summary = Summary {
+        state: &story.state,
+        exit,
+        problems: &[],
+        plan_only: false,
+    };
+    format.summary(&summary).join("\n")
+}
+
+#[test]
+fn a_small_deployment_reads_like_a_story() {
+    let story = finished(2, 6);
+    let text = told(&mut *Format::Plain.voice(), &story);
+    insta::assert_snapshot!("plain_finished", text);
+    insta::assert_snapshot!("summary_finished", summary(&story, Format::Plain));
+}
+
+#[test]
+fn a_failed_build_shows_the_end_of_its_log() {
+    let story = Story::start(plan(1, 4)).build_half().build_failed();
+    insta::assert_snapshot!("plain_build_failed", told(&mut *Format::Plain.voice(), &story));
+}
+
+#[test]
+fn a_retry_is_told_with_its_tries() {
+    let story = finished(2, 6).retried();
+    insta::assert_snapshot!("summary_retried", summary(&story, Format::Plain));
+}
+
+#[test]
+fn what_still_runs_is_in_the_last_line() {
+    let story = Story::start(plan(2, 20))
+        .build_half()
+        .built()
+        .push_half()
+        .pushed()
+        .rolling();
+    let text = summary(&story, Format::Quiet);
+    let last = text.lines().last().expect("there is a last line");
+    assert!(last.contains("go on in us-east-1, us-east-2"), "{last}");
+    assert!(last.contains("quarterdeck attach a1b2c3d4"), "{last}");
+}
+
+#[test]
+fn a_large_rollout_names_those_that_did_not_succeed_and_counts_the_others() {
+    let story = finished(1, 200);
+    let text = told(&mut *Format::Plain.voice(), &story);
+    let lines = text.lines().count();
+    assert!(lines < 80, "{lines} lines:\n{text}");
+    let state = &story.state;
+    let failed = state
+        .lanes
+        .iter()
+        .flat_map(|lane| &lane.rollouts)
+        .flat_map(|rollout| &rollout.hosts);
+    for host in failed.filter(|host| host.can_be_retried()) {
+        assert!(
+            text.contains(&format!("{} ({})", host.name, host.id)),
+            "{} is not named",
+            host.name
+        );
+    }
+}
+
+#[test]
+fn silence_is_broken_by_what_is_under_way() {
+    let mut voice = Format::Plain.voice();
+    let story = Story::start(plan(2, 60))
+        .build_half()
+        .built()
+        .push_half()
+        .pushed()
+        .rolling();
+    told(&mut *voice, &story);
+    let tick = |voice: &mut dyn Voice, secs| voice.tick(&story.state, &story.live, at(secs));
+    // What was held back to be told together comes first.
+    tick(&mut *voice, 112);
+    assert_eq!(tick(&mut *voice, 113), Vec::<String>::new());
+    insta::assert_snapshot!("plain_silence_rolling", tick(&mut *voice, 150).join("\n"));
+    assert_eq!(tick(&mut *voice, 160), Vec::<String>::new());
+
+    let mut voice = Format::Plain.voice();
+    let story = Story::start(plan(2, 60)).build_half();
+    told(&mut *voice, &story);
+    insta::assert_snapshot!(
+        "plain_silence_building",
+        voice.tick(&story.state, &story.live, at(200)).join("\n")
+    );
+    let story = story.built().push_half();
+    told(&mut *voice, &story);
+    insta::assert_snapshot!(
+        "plain_silence_pushing",
+        voice.tick(&story.state, &story.live, at(300)).join("\n")
+    );
+}
+
+#[test]
+fn a_check_is_told_once_when_it_has_a_result() {
+    let mut voice = Format::Plain.voice();
+    let plan = plan(2, 6);
+    let state = State::default();
+    let count = checks(&plan, 0).len();
+    let mut lines = Vec::new();
+    for done in 0..=count {
+        lines.extend(voice.told(&Update::Checks(checks(&plan, done)), &state, at(0)));
+    }
+    assert_eq!(lines.len(), count);
+    lines.extend(voice.told(&Update::Ready(Box::new(plan)), &state, at(1)));
+    insta::assert_snapshot!("plain_checks", lines.join("\n"));
+}
+
+#[test]
+fn json_lines_are_the_facts_of_the_journal() {
+    let story = finished(2, 6).retried();
+    let text = told(&mut *Format::Json.voice(), &story);
+    assert_eq!(text.lines().count(), story.facts.len());
+    for (line, recorded) in text.lines().zip(&story.facts) {
+        let object: Value = serde_json::from_str(line).expect("a line is an object");
+        assert_eq!(object["type"], "fact");
+        assert_eq!(object["deployment"], "01935e00-0000-7000-8000-0000a1b2c3d4");
+        assert_eq!(object["seq"], recorded.seq);
+        assert_eq!(object["at"], recorded.at.0);
+        let read: Fact = serde_json::from_value(object).expect("the fact is read back");
+        assert_eq!(read, recorded.fact);
+    }
+}
+
+#[test]
+fn the_json_summary_names_every_host_that_did_not_succeed() {
+    let story = finished(2, 6);
+    let object: Value = serde_json::from_str(&summary(&story, Format::Json)).expect("the summary is an object");
+    assert_eq!(object["type"], "summary");
+    assert_eq!(object["outcome"], "hosts-failed");
+    assert_eq!(object["exit"], 3);
+    let failed = story.state.counts().unsuccessful();
+    assert_eq!(object["unsuccessful"].as_array().map(Vec::len), Some(failed));
+    insta::assert_snapshot!(
+        "json_summary",
+        serde_json::to_string_pretty(&object).expect("it was read before")
+    );
+}
+
+#[test]
+fn checks_and_words_of_the_engine_are_json_objects_of_their_own_type() {
+    let mut voice = Format::Json.voice();
+    let plan = plan(1, 2);
+    let state = State::default();
+    let problem = Problem::new(Kind::Credentials, "no credentials", "log in");
+    let updates = [
+        Update::Checks(checks(&plan, 100)),
+        Update::Ready(Box::new(plan)),
+        Update::Blocked(vec![problem.clone()]),
+        Update::Notice(problem.clone()),
+        Update::Stopped(Some(problem)),
+    ];
+    let lines: Vec<String> = updates
+        .iter()
+        .flat_map(|update| voice.told(update, &state, at(0)))
+        .collect();
+    let mut types: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let object: Value = serde_json::from_str(line).expect("a line is an object");
+            object["type"].as_str().expect("it has a type").to_owned()
+        })
+        .collect();
+    types.dedup();
+    assert_eq!(types, ["check", "plan", "blocked", "notice", "stopped"]);
+}
+
+#[test]
+fn quiet_says_nothing_before_the_summary() {
+    assert_eq!(told(&mut *Format::Quiet.voice(), &finished(2, 6)), "");
+}

@@ -1,0 +1,64 @@
+//! The outputs over a made-up deployment: what a person reads, what a program reads, and how it ends.
+
+mod ends;
+mod lines;
+
+use tokio::sync::mpsc;
+
+use super::{Ended, Format, Interrupt, Options, Task, run};
+use crate::console::tests::fixture::Story;
+use crate::engine::{Action, Board, Handle, Update};
+
+/// The engine's end of a handle.
+struct Script {
+    updates: mpsc::UnboundedSender<Update>,
+    actions: mpsc::UnboundedReceiver<Action>,
+    interrupts: mpsc::UnboundedSender<Interrupt>,
+}
+
+impl Script {
+    fn say(&self, update: Update) {
+        self.updates.send(update).expect("the output listens");
+    }
+
+    fn facts(&self, story: &Story) {
+        for fact in &story.facts {
+            self.say(Update::Fact(fact.clone()));
+        }
+    }
+
+    async fn asked(&mut self) -> Action {
+        self.actions.recv().await.expect("the output asks for something")
+    }
+}
+
+/// Follows what `engine` scripts, and returns how it ended and what was written.
+async fn follow<F: Future<Output = ()>>(
+    format: Format,
+    task: Task,
+    engine: impl FnOnce(Script) -> F,
+) -> (Ended, String) {
+    let (to_face, updates) = mpsc::unbounded_channel();
+    let (actions, from_face) = mpsc::unbounded_channel();
+    let (interrupts, from_outside) = mpsc::unbounded_channel();
+    let handle = Handle {
+        actions,
+        updates,
+        board: Board::new(),
+    };
+    let script = Script {
+        updates: to_face,
+        actions: from_face,
+        interrupts,
+    };
+    let options = Options {
+        format,
+        task,
+        wait: None,
+    };
+    let mut out = Vec::new();
+    let (ended, ()) = tokio::join!(run(handle, options, from_outside, &mut out), engine(script));
+    let text = String::from_utf8(out).expect("only text is written");
+    assert!(!text.contains('\u{1b}'), "an escape sequence was written: {text:?}");
+    (ended.expect("a vector takes everything"), text)
+}
