@@ -18,6 +18,7 @@ mod types;
 use std::path::Path;
 
 pub use report::ConfigErrors;
+pub(crate) use suggest::near_miss;
 pub use template::{Template, TemplateError, TemplateMistake, Variable, Vars};
 pub use types::{
     AwsConfig, BuildInputs, BuilderChoice, Config, Endpoints, Input, LaneConfig, Parameter, ResolvedBuild,

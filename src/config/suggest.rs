@@ -1,7 +1,7 @@
 //! The near miss: what somebody probably meant.
 
 /// The candidate closest to `word`, if it is close enough to be worth saying.
-pub(super) fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     candidates
         .into_iter()

@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod ports;
+pub mod preflight;
 pub mod secrets;
 pub mod setup;
 

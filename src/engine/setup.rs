@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use super::ports::{Docker, Git, Ledger, RegionPorts};
 use crate::config::Config;
 use crate::names::{Millis, Region};
+pub use crate::plan::draft::Guards;
 use crate::problem::Problem;
 use crate::state::Driver;
 
@@ -51,15 +52,6 @@ pub struct Setup {
     pub pace: Pace,
     /// What tells the time.
     pub clock: Clock,
-}
-
-/// Guards that the operator opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Guards {
-    /// Deploy though the working directory differs from the commit (the image holds the commit all the same).
-    pub allow_dirty: bool,
-    /// Deploy a commit that is not on the configured branch, or that no remote has.
-    pub allow_unpushed: bool,
 }
 
 /// How often and how long the engine looks. AWS publishes no request rates for Run Command; one-second loops were seen

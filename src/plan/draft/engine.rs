@@ -1,0 +1,75 @@
+//! The Docker Engine, and whether it builds for the hosts' platform.
+
+use super::{Draft, passed, settle, warned};
+use crate::config::BuilderChoice;
+use crate::plan::check::CheckState;
+use crate::plan::{Builder, EngineInfo};
+use crate::problem::{Kind, Problem};
+
+/// What fleets usually run on, and what the images of build servers usually are.
+const USUAL: &str = "linux/amd64";
+
+impl Draft<'_> {
+    pub(super) fn engine_check(&self) -> CheckState {
+        settle(self.findings.engine.as_ref(), None, |engine| {
+            let builder = match self.builder(engine) {
+                Some(Builder::Buildkit) => "BuildKit",
+                Some(Builder::Classic) => "classic builder",
+                None => return CheckState::Failed(no_buildkit(engine)),
+            };
+            let said = format!("{} {builder} {} at {}", engine.version, engine.platform, engine.host);
+            let origin = format!("address from: {}", engine.origin);
+            match self.mismatch(engine) {
+                Some(mismatch) => warned(format!("{mismatch}\n{said}\n{origin}")),
+                None => passed(format!("{said}\n{origin}")),
+            }
+        })
+    }
+
+    /// The builder to use; `None` when the configuration asks for one that the engine does not have.
+    pub(super) fn builder(&self, engine: &EngineInfo) -> Option<Builder> {
+        match (self.config.builder, engine.builder) {
+            (BuilderChoice::Auto, builder) => Some(builder),
+            (BuilderChoice::Classic, _) => Some(Builder::Classic),
+            (BuilderChoice::Buildkit, Builder::Buildkit) => Some(Builder::Buildkit),
+            (BuilderChoice::Buildkit, Builder::Classic) => None,
+        }
+    }
+
+    /// What to know about the image's platform, if anything.
+    fn mismatch(&self, engine: &EngineInfo) -> Option<String> {
+        let own = normal(engine.platform.as_str());
+        let mut wanted = self.config.lanes.iter().map(|lane| lane.build.platform.as_deref());
+        let foreign = wanted.clone().flatten().find(|platform| normal(platform) != own);
+        match foreign {
+            Some(platform) => Some(format!("builds {platform} under emulation: the engine is {own}")),
+            None if own != USUAL && wanted.any(|platform| platform.is_none()) => Some(format!(
+                "builds for {own}, the engine's own: set build.platform if hosts differ"
+            )),
+            None => None,
+        }
+    }
+}
+
+fn no_buildkit(engine: &EngineInfo) -> Problem {
+    Problem::new(
+        Kind::Build,
+        format!(
+            "the Docker Engine {} at {} has no BuildKit, and config.toml asks for it",
+            engine.version, engine.host
+        ),
+        "set build.builder to \"auto\" or \"classic\", or use an engine from 18.09 on",
+    )
+}
+
+/// `os/arch` in Docker's words, without the variant.
+fn normal(platform: &str) -> String {
+    let mut parts = platform.split('/');
+    let os = parts.next().unwrap_or_default();
+    let arch = match parts.next().unwrap_or_default() {
+        "x86_64" | "x86-64" => "amd64",
+        "aarch64" => "arm64",
+        arch => arch,
+    };
+    format!("{os}/{arch}").to_lowercase()
+}

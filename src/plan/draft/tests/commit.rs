@@ -1,0 +1,153 @@
+//! The commit, the Dockerfile and the Docker Engine.
+
+use super::*;
+
+fn dirty(case: &mut Case) {
+    let commit = case.commit();
+    commit.dirty = vec![Clean::line("src/queue.py"), Clean::line("Dockerfile")];
+    commit.dirty_count = 5;
+}
+
+#[test]
+fn a_changed_working_directory_is_refused_and_the_files_are_named() {
+    let mut case = Case::new();
+    dirty(&mut case);
+    insta::assert_snapshot!(case.told(&Subject::Commit));
+    assert_eq!(case.problems()[0].kind, Kind::Guard);
+    case.guards.allow_dirty = true;
+    insta::assert_snapshot!(case.told(&Subject::Commit));
+    assert_eq!(case.plan().lanes[0].sha_tag.as_str(), fixture::commit().id.as_str());
+}
+
+#[test]
+fn a_working_directory_that_is_the_source_marks_the_tag() {
+    let mut case = Case::new();
+    dirty(&mut case);
+    case.config.source = Source::Worktree;
+    assert_eq!(case.state(&Subject::Commit), CheckState::Pending);
+    assert!(case.draft().looks().contains(&Look::Changes(fixture::commit().id)));
+    case.findings.changes = Some(Ok("0123456789ab".to_owned()));
+    insta::assert_snapshot!(case.told(&Subject::Commit));
+    assert_eq!(
+        case.plan().lanes[0].sha_tag.as_str(),
+        format!("{}-dirty-0123456789ab", fixture::commit().id)
+    );
+}
+
+#[test]
+fn a_commit_that_is_elsewhere_is_refused_with_every_reason() {
+    let mut case = Case::new();
+    case.commit().on_branch = Some(false);
+    case.commit().pushed = Some(false);
+    insta::assert_snapshot!(case.told(&Subject::Commit));
+    assert_eq!(case.problems()[0].kind, Kind::Guard);
+    case.guards.allow_unpushed = true;
+    insta::assert_snapshot!(case.told(&Subject::Commit));
+    assert_eq!(case.plan().warnings.len(), 1);
+}
+
+#[test]
+fn a_branch_that_the_repository_does_not_have_is_no_proof() {
+    let mut case = Case::new();
+    case.commit().on_branch = None;
+    let told = case.told(&Subject::Commit);
+    assert!(
+        told.starts_with("failed (Guard)") && told.contains("git fetch origin main"),
+        "{told}"
+    );
+    case.config.branch = None;
+    assert!(case.told(&Subject::Commit).starts_with("passed"));
+}
+
+#[test]
+fn a_repository_without_remotes_is_told_and_refused_nothing() {
+    let mut case = Case::new();
+    case.commit().pushed = None;
+    assert!(case.told(&Subject::Commit).contains("no remote"));
+    case.plan();
+}
+
+#[test]
+fn a_missing_dockerfile_is_named_with_its_place() {
+    let mut case = Case::new();
+    for lane in &mut case.config.lanes {
+        lane.build.context = "app/".to_owned();
+    }
+    assert!(
+        case.draft()
+            .looks()
+            .iter()
+            .any(|look| matches!(look, Look::File(_, path) if path == "app/Dockerfile"))
+    );
+    case.findings.files = [("app/Dockerfile".to_owned(), Ok(false))].into();
+    let told = case.told(&Subject::Dockerfile);
+    assert!(
+        told.contains("there is no `app/Dockerfile` in commit 4f1c2ab"),
+        "{told}"
+    );
+}
+
+#[test]
+fn without_a_commit_the_rest_is_looked_at_as_far_as_it_can() {
+    let mut case = Case::new();
+    let unknown = Problem::new(
+        Kind::Config,
+        "there is no revision `mian`",
+        "name a branch, a tag or a commit",
+    );
+    case.findings.commit = Some(Err(unknown.clone()));
+    case.findings.files.clear();
+    case.region(&east()).image = None;
+    case.region(&ohio()).image = None;
+    assert_eq!(
+        case.told(&Subject::Image(east())),
+        "warned: not looked at: the commit is not known"
+    );
+    assert_eq!(
+        case.told(&Subject::Dockerfile),
+        "warned: not looked at: the commit is not known"
+    );
+    assert!(case.told(&Subject::Hosts(east(), ubuntu())).starts_with("passed"));
+    assert_eq!(case.problems(), [unknown]);
+}
+
+#[test]
+fn an_image_for_another_platform_is_told() {
+    let mut case = Case::new();
+    if let Some(Ok(engine)) = &mut case.findings.engine {
+        engine.platform = Clean::line("linux/aarch64");
+    }
+    insta::assert_snapshot!(case.told(&Subject::Engine));
+    for lane in &mut case.config.lanes {
+        lane.build.platform = Some("linux/arm64/v8".to_owned());
+    }
+    assert!(
+        case.told(&Subject::Engine).starts_with("passed"),
+        "{}",
+        case.told(&Subject::Engine)
+    );
+    case.config.lanes[0].build.platform = Some("linux/amd64".to_owned());
+    assert!(
+        case.told(&Subject::Engine)
+            .starts_with("warned: builds linux/amd64 under emulation: the engine is linux/arm64"),
+        "{}",
+        case.told(&Subject::Engine)
+    );
+}
+
+#[test]
+fn the_builder_is_the_one_asked_for_or_there_is_no_plan() {
+    let mut case = Case::new();
+    case.config.builder = crate::config::BuilderChoice::Classic;
+    assert_eq!(case.plan().engine.builder, Builder::Classic);
+    case.config.builder = crate::config::BuilderChoice::Buildkit;
+    assert_eq!(case.plan().engine.builder, Builder::Buildkit);
+    if let Some(Ok(engine)) = &mut case.findings.engine {
+        engine.builder = Builder::Classic;
+    }
+    let told = case.told(&Subject::Engine);
+    assert!(
+        told.starts_with("failed (Build)") && told.contains("has no BuildKit"),
+        "{told}"
+    );
+}
