@@ -247,6 +247,9 @@ async fn leave(
                 | Update::Ready(_)
                 | Update::Blocked(_)
                 | Update::RetryChecked { .. }
+                | Update::Watching(_)
+                | Update::Orphaned
+                | Update::Driving
                 | Update::Notice(_) => {}
             }
         }

@@ -96,6 +96,9 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
             }
             view.notice = Some(problem.into());
         }
+        Update::Watching(driver) => view.notice = Some(driver.into()),
+        Update::Orphaned => view.notice = Some(Notice::say("the process that drove this is gone")),
+        Update::Driving => view.notice = None,
         Update::Stopped(problem) => {
             if let Some(problem) = problem {
                 view.notice = Some(problem.into());

@@ -3,15 +3,30 @@
 //! A face (the console, or an output without a terminal) holds a [`Handle`]: it sends [`Action`]s and receives
 //! [`Update`]s. Progress is not sent; it waits on the [`Board`] until the face looks.
 
+mod attach;
 pub mod board;
+mod build;
+mod drive;
+mod launch;
+mod means;
+mod moved;
+mod next;
+mod outputs;
+mod poll;
 pub mod ports;
-pub mod preflight;
+mod preflight;
+mod push;
+mod retries;
 pub mod secrets;
+mod send;
 pub mod setup;
+mod work;
 
 use tokio::sync::mpsc;
 
+pub use attach::{Attach, attach};
 pub use board::Board;
+pub use launch::launch;
 pub use secrets::Secrets;
 pub use setup::{Clock, Connect, Guards, Outside, Pace, Setup};
 
@@ -57,6 +72,8 @@ pub enum Action {
     },
     /// Stop builds, pushes and commands in this scope.
     Cancel(Scope),
+    /// Drive the deployment that is only watched, now that its driver is gone.
+    TakeOver,
     /// Stop driving; what runs in the fleet goes on.
     Leave {
         /// Why, for the record.
@@ -93,6 +110,13 @@ pub enum Update {
         /// Moving tags that point elsewhere by now, or could not be looked up.
         moved: Vec<MovedTag>,
     },
+    /// Another process drives the deployment: its facts are shown as they come, and nothing can be done to it from here.
+    /// The problem says who.
+    Watching(Problem),
+    /// The process that drove the watched deployment is gone, and it can be taken over.
+    Orphaned,
+    /// This process drives the deployment: it was taken up, or taken over.
+    Driving,
     /// An action could not be done, or needs a word.
     Notice(Problem),
     /// The engine has stopped; no update follows. `Some` when it could not go on, with a full disk for instance.

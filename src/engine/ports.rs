@@ -205,8 +205,23 @@ pub trait Ledger: Send + Sync {
     /// returned claim is dropped.
     async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem>;
 
+    /// Who drives a deployment of the plan's application and environment now, if anybody does.
+    async fn holder(&self, plan: &Plan) -> Option<Held>;
+
     /// Appends facts in one transaction and returns them numbered and dated, once they are durable.
     async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem>;
+
+    /// The deployment's facts behind number `seq`, in their order.
+    async fn since(&self, deployment: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem>;
+}
+
+/// A claim that another process holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The deployment that it drives.
+    pub deployment: DeploymentId,
+    /// Who it is, as a [`Kind::Locked`](crate::problem::Kind::Locked) problem.
+    pub problem: Problem,
 }
 
 /// One region's clients.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::ports::{AwsError, Git, RegionPorts};
@@ -101,11 +102,11 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             commit,
         } => Finding::Since(region, since(git, &running, &commit).await),
         Look::Account(region) => {
-            let found = ask(outside, &region, async |ports| ports.sts.identity().await).await;
+            let found = ask(outside, &region, |ports| ports.sts.identity()).await;
             Finding::Account(region, found)
         }
         Look::Repository(region, name) => {
-            let found = ask(outside, &region, async |ports| ports.ecr.repository(&name).await).await;
+            let found = ask(outside, &region, |ports| ports.ecr.repository(&name)).await;
             Finding::Repository(region, found.map(|found| found.map(|found| found.repository)))
         }
         Look::Image {
@@ -113,7 +114,7 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             repository,
             tag,
         } => {
-            let found = ask(outside, &region, async |ports| ports.ecr.image(&repository, &tag).await).await;
+            let found = ask(outside, &region, |ports| ports.ecr.image(&repository, &tag)).await;
             Finding::Image(region, found)
         }
         Look::Current {
@@ -121,7 +122,7 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             repository,
             tag,
         } => {
-            let found = ask(outside, &region, async |ports| ports.ecr.image(&repository, &tag).await).await;
+            let found = ask(outside, &region, |ports| ports.ecr.image(&repository, &tag)).await;
             Finding::Current(region, found)
         }
         Look::Document {
@@ -130,10 +131,7 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             name,
             version,
         } => {
-            let found = ask(outside, &region, async |ports| {
-                ports.ssm.document(&name, &version).await
-            })
-            .await;
+            let found = ask(outside, &region, |ports| ports.ssm.document(&name, &version)).await;
             Finding::Document(region, rollout, found)
         }
         Look::Hosts {
@@ -141,17 +139,17 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             rollout,
             targets,
         } => {
-            let found = ask(outside, &region, async |ports| ports.ssm.hosts(&targets).await).await;
+            let found = ask(outside, &region, |ports| ports.ssm.hosts(&targets)).await;
             Finding::Hosts(region, rollout, found)
         }
     }
 }
 
 /// One question to AWS, put again after a while when AWS asks to slow down.
-async fn ask<T>(
-    outside: &Outside,
+async fn ask<'a, T>(
+    outside: &'a Outside,
     region: &Region,
-    question: impl AsyncFn(&RegionPorts) -> Result<T, AwsError>,
+    question: impl Fn(&'a RegionPorts) -> BoxFuture<'a, Result<T, AwsError>>,
 ) -> Result<T, Problem> {
     let Some(ports) = outside.regions.get(region) else {
         return Err(Problem::new(

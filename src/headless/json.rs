@@ -46,6 +46,9 @@ impl Voice for Json {
                     .collect();
                 json!({"type": "retry-checked", "hosts": set.len(), "unknown": set.unknown, "moved": moved})
             }
+            Update::Watching(driver) => json!({"type": "watching", "driver": driver}),
+            Update::Orphaned => json!({"type": "orphaned"}),
+            Update::Driving => json!({"type": "driving"}),
             Update::Notice(problem) => json!({"type": "notice", "problem": problem}),
             Update::Stopped(Some(problem)) => json!({"type": "stopped", "problem": problem}),
             Update::Stopped(None) => return Vec::new(),

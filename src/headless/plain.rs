@@ -82,6 +82,15 @@ impl Voice for Plain {
                 said.more.extend(moved.iter().map(super::run::moved_words));
                 (now, vec![said])
             }
+            Update::Watching(driver) => (now, vec![of_problem(driver)]),
+            Update::Orphaned => {
+                let text = "the process that drove this deployment is gone".to_owned();
+                (now, vec![Said::new(None, text)])
+            }
+            Update::Driving => (
+                now,
+                vec![Said::new(None, "this process drives the deployment".to_owned())],
+            ),
             Update::Notice(problem) => (now, vec![of_problem(problem)]),
             Update::Stopped(Some(problem)) => (now, vec![of_problem(problem)]),
             Update::Stopped(None) => (now, Vec::new()),

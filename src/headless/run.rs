@@ -224,7 +224,9 @@ impl<W: Write> Follower<W> {
             Update::Notice(problem) if self.started && self.state.plan.is_none() => {
                 Some(Ending::Problems(vec![problem]))
             }
-            Update::Notice(_) => None,
+            Update::Notice(_) | Update::Watching(_) | Update::Driving => None,
+            // What attaching would have done, had the other process been gone by then.
+            Update::Orphaned => self.ask(Action::TakeOver),
             Update::Stopped(problem) => Some(self.gone(problem)),
         }
     }

@@ -142,13 +142,23 @@ impl Archive {
     /// # Errors
     /// When the file cannot be read, or a fact is of a kind that this version does not know.
     pub fn facts(&self, id: DeploymentId) -> Result<Vec<Recorded>, Problem> {
+        self.since(id, 0)
+    }
+
+    /// The facts of a deployment behind number `seq`, in their order.
+    ///
+    /// # Errors
+    /// As [`facts`](Self::facts).
+    pub fn since(&self, id: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem> {
         let Some(connection) = &self.connection else {
             return Ok(Vec::new());
         };
         let rows = || -> rusqlite::Result<Vec<(i64, i64, String)>> {
             connection
-                .prepare_cached("SELECT seq, at, json FROM fact WHERE deployment = ?1 ORDER BY seq")?
-                .query_map([id.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .prepare_cached("SELECT seq, at, json FROM fact WHERE deployment = ?1 AND seq > ?2 ORDER BY seq")?
+                .query_map(params![id.to_string(), i64::try_from(seq).unwrap_or(i64::MAX)], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
                 .collect()
         };
         let rows = rows().map_err(|error| self.problem(&error))?;

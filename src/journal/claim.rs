@@ -52,7 +52,7 @@ impl Holder {
         }
     }
 
-    fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> Problem {
         let since = date_and_time(self.since, &TimeZone::system());
         Problem::new(
             Kind::Locked,

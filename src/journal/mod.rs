@@ -30,7 +30,7 @@ use async_trait::async_trait;
 pub use archive::{Archive, Entry, Standing};
 pub use claim::Holder;
 
-use crate::engine::ports::Ledger;
+use crate::engine::ports::{Held, Ledger};
 use crate::names::DeploymentId;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
@@ -103,11 +103,27 @@ impl Ledger for Journal {
         }
     }
 
+    async fn holder(&self, plan: &Plan) -> Option<Held> {
+        claim::holder(&self.dir, &plan.app, &plan.environment.name).map(|holder| Held {
+            deployment: holder.deployment,
+            problem: holder.problem(),
+        })
+    }
+
     async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
         match self.writer.append(deployment, facts)?.await {
             Ok(answer) => answer,
             Err(_) => Err(self.writer.gone()),
         }
+    }
+
+    async fn since(&self, deployment: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem> {
+        let dir = self.dir.clone();
+        let read = tokio::task::spawn_blocking(move || Archive::open(&dir)?.since(deployment, seq)).await;
+        read.unwrap_or_else(|error| {
+            let what = format!("reading the journal broke off: {error}");
+            Err(Problem::new(Kind::Unexpected, what, ""))
+        })
     }
 }
 

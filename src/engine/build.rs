@@ -1,0 +1,147 @@
+//! One build: logins for private base images, the context from git, the image from the Docker Engine.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::means::Means;
+use super::ports::{BuildFailure, BuildSpec, ContextSpec};
+use crate::names::BuildId;
+use crate::plan::BuildPlan;
+use crate::problem::{Kind, Problem};
+use crate::state::{Fact, Step};
+
+/// The label by which an image says which commit it holds (OCI image specification, annotations).
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// Builds, and returns what to record. `log` is the file that takes the whole log.
+pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop: CancellationToken) -> Vec<Fact> {
+    let Some(plan) = means.plan.builds.iter().find(|build| build.id == id) else {
+        return failed(&id, unplanned(&id));
+    };
+    let spec = match spec(&means, plan, log).await {
+        Ok(spec) => spec,
+        Err(problem) => return failed(&id, problem),
+    };
+    let context = ContextSpec {
+        commit: means.plan.commit.id.clone(),
+        source: means.plan.source,
+        directory: plan.context.clone(),
+        dockerfile: plan.dockerfile.clone(),
+    };
+    let context = match means.outside.git.context(&context).await {
+        Ok(context) => context,
+        Err(problem) => return failed(&id, problem),
+    };
+    match means.outside.docker.build(spec, context, means.sink(), stop).await {
+        Ok(built) => {
+            let mut facts = ended(&id, built.steps);
+            facts.push(Fact::BuildSucceeded {
+                build: id,
+                image: built.image,
+                context_bytes: built.context_bytes,
+            });
+            facts
+        }
+        Err(BuildFailure::Cancelled) => vec![Fact::BuildCancelled { build: id }],
+        Err(BuildFailure::Failed {
+            problem,
+            step,
+            exit_code,
+            log_tail,
+            steps,
+        }) => {
+            let mut facts = ended(&id, steps);
+            facts.push(Fact::BuildFailed {
+                build: id,
+                problem,
+                step,
+                exit_code,
+                log_tail,
+            });
+            facts
+        }
+    }
+}
+
+async fn spec(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Result<BuildSpec, Problem> {
+    let mut labels: BTreeMap<String, String> = plan
+        .labels
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().to_owned()))
+        .collect();
+    labels
+        .entry(REVISION.to_owned())
+        .or_insert_with(|| means.plan.commit.id.as_str().to_owned());
+    Ok(BuildSpec {
+        build: plan.id.clone(),
+        builder: means.plan.engine.builder,
+        dockerfile: plan.dockerfile.as_str().to_owned(),
+        target: plan.target.as_ref().map(|target| target.as_str().to_owned()),
+        args: means.secrets.build_args(plan)?,
+        platform: plan.platform.as_ref().map(|platform| platform.as_str().to_owned()),
+        labels,
+        tag: local_tag(means, plan),
+        credentials: credentials(means, plan).await,
+        log,
+    })
+}
+
+/// Logins for the registries of the build's own regions, in case its `FROM` names one of them. A login that fails is
+/// left out: most builds need none, and a push that needs it will say what is wrong.
+async fn credentials(means: &Means, plan: &BuildPlan) -> Vec<(String, String, secrecy::SecretString)> {
+    let logins = plan.regions.iter().filter_map(|region| {
+        let ports = means.outside.regions.get(region)?;
+        Some(async move { ports.ecr.login().await.ok() })
+    });
+    join_all(logins)
+        .await
+        .into_iter()
+        .flatten()
+        .map(|login| (login.host, login.user, login.password))
+        .collect()
+}
+
+/// `quarterdeck/<app>:<sha tag>[-build-2]`: where the image is found on the engine afterwards.
+fn local_tag(means: &Means, plan: &BuildPlan) -> String {
+    let app: String = means.plan.app.as_str().to_lowercase();
+    let app: String = app
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let app = app.trim_matches('-');
+    let app = if app.is_empty() { "app" } else { app };
+    let several = means.plan.builds.len() > 1;
+    let suffix = if several {
+        format!("-{}", plan.id)
+    } else {
+        String::new()
+    };
+    format!("quarterdeck/{app}:{}{suffix}", means.plan.commit.id)
+}
+
+fn ended(id: &BuildId, steps: Vec<Step>) -> Vec<Fact> {
+    steps
+        .into_iter()
+        .map(|step| Fact::BuildStepEnded {
+            build: id.clone(),
+            step,
+        })
+        .collect()
+}
+
+/// A build that failed before or outside of its steps.
+pub(super) fn failed(id: &BuildId, problem: Problem) -> Vec<Fact> {
+    vec![Fact::BuildFailed {
+        build: id.clone(),
+        problem,
+        step: None,
+        exit_code: None,
+        log_tail: Vec::new(),
+    }]
+}
+
+fn unplanned(id: &BuildId) -> Problem {
+    Problem::new(Kind::Unexpected, format!("{id} is not in the plan"), "")
+}

@@ -1,0 +1,307 @@
+//! What the operator asks for, held against the state: an action that no longer fits is told, never guessed at.
+
+use std::collections::BTreeMap;
+
+use super::Drive;
+use crate::engine::moved;
+use crate::engine::work::{Event, Work};
+use crate::engine::{Action, MovedTag, Scope, Update};
+use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
+use crate::problem::{Kind, Problem};
+use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, SendPhase, SendTo, TagPhase};
+
+impl Drive {
+    /// Does what the operator asks for.
+    pub(super) async fn act(&mut self, action: Action) -> Result<(), Problem> {
+        match action {
+            // The plan runs already, this process drives it, and leaving is the loop's business.
+            Action::Recheck | Action::Start | Action::TakeOver | Action::Leave { .. } => Ok(()),
+            Action::CheckRetry(set) => {
+                self.check_retry(set, false);
+                Ok(())
+            }
+            Action::Retry {
+                set,
+                despite_moved_tag: true,
+            } => {
+                self.retry(&set);
+                Ok(())
+            }
+            Action::Retry {
+                set,
+                despite_moved_tag: false,
+            } => {
+                self.check_retry(set, true);
+                Ok(())
+            }
+            Action::RetryBuild(id) => self.retry_build(id).await,
+            Action::RetryPush(region) => self.retry_push(region).await,
+            Action::Resend(region, rollout) => self.resend(region, rollout).await,
+            Action::Abandon(token) => self.abandon(token).await,
+            Action::ReadOutput { region, rollout, host } => {
+                self.read_output(region, &rollout, host);
+                Ok(())
+            }
+            Action::Cancel(scope) => self.cancel(scope).await,
+        }
+    }
+
+    fn refuse(&self, what: impl AsRef<str>, remedy: &str) {
+        self.say(Update::Notice(Problem::new(Kind::Guard, what, remedy)));
+    }
+
+    /// The hosts of `set` that can still be retried.
+    fn narrow(&self, set: &RetrySet) -> RetrySet {
+        let hosts = set.hosts.iter().flat_map(|((region, rollout), hosts)| {
+            hosts
+                .iter()
+                .map(move |host| (region.clone(), rollout.clone(), host.clone()))
+        });
+        self.state.retry_set(&crate::state::Selection::Hosts(hosts.collect()))
+    }
+
+    fn check_retry(&mut self, set: RetrySet, confirmed: bool) {
+        if self.is_busy(&Work::RetryCheck) {
+            return;
+        }
+        let set = self.narrow(&set);
+        let lanes = self.state.lanes.iter();
+        let digests: Vec<(Region, Digest)> = lanes
+            .filter_map(|lane| Some((lane.region.clone(), lane.digest()?.clone())))
+            .collect();
+        let means = self.means.clone();
+        self.spawn(Work::RetryCheck, async move {
+            let moved = moved::tags(&means, &set, &digests).await;
+            means.tell(Event::RetryChecked { set, moved, confirmed });
+            Vec::new()
+        });
+    }
+
+    /// A confirmed retry goes ahead if no tag moved; otherwise the operator is told first.
+    pub(super) fn retry_checked(&mut self, set: RetrySet, moved: Vec<MovedTag>, confirmed: bool) {
+        if confirmed && moved.is_empty() {
+            self.retry(&set);
+        } else {
+            let set = self.narrow(&set);
+            self.say(Update::RetryChecked { set, moved });
+        }
+    }
+
+    /// Queues the retry; `advance` sends what may go out now.
+    fn retry(&mut self, set: &RetrySet) {
+        let set = self.narrow(set);
+        if set.is_empty() {
+            return self.refuse("nothing to retry: none of these hosts ended without success", "");
+        }
+        for key in set.hosts.keys() {
+            self.cancelled.remove(key);
+        }
+        self.retries.add(&self.means.plan, &set);
+    }
+
+    async fn retry_build(&mut self, id: BuildId) -> Result<(), Problem> {
+        let phase = self.state.build(&id).map(|build| &build.phase);
+        let can = matches!(phase, Some(BuildPhase::Failed { .. } | BuildPhase::Cancelled));
+        if !can || self.is_busy(&Work::Build(id.clone())) {
+            self.refuse(format!("{id} did not fail, so there is nothing to build again"), "");
+            return Ok(());
+        }
+        let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled);
+        let reopened = stopped
+            .filter(|lane| lane.build.as_ref() == Some(&id))
+            .map(|lane| Fact::LaneReopened {
+                region: lane.region.clone(),
+            });
+        let reopened = reopened.collect();
+        self.record(reopened).await?;
+        self.build(id).await
+    }
+
+    async fn retry_push(&mut self, region: Region) -> Result<(), Problem> {
+        let Some(lane) = self.state.lane(&region) else {
+            return Ok(());
+        };
+        let work = Work::Push(region.clone());
+        let reopen = lane.cancelled;
+        let push_again = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled);
+        let push_waits = reopen && matches!(lane.push, PushPhase::Waiting);
+        let pushed = matches!(lane.push, PushPhase::Succeeded { .. });
+        let tags_again = pushed && lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
+        let goes_on = reopen && pushed;
+        let planned = self.means.plan.lane(&region);
+        let has_image = planned.is_some_and(|lane| lane.already.is_some())
+            || lane.build.as_ref().is_none_or(|id| self.state.image(id).is_some());
+        if self.is_busy(&work) || !(push_again || push_waits || tags_again || goes_on) {
+            self.refuse(
+                format!("{region}: its push did not fail, so there is nothing to push again"),
+                "",
+            );
+            return Ok(());
+        }
+        if reopen {
+            let region = region.clone();
+            self.record(vec![Fact::LaneReopened { region }]).await?;
+        }
+        if push_again && has_image {
+            self.push(region).await
+        } else if push_again {
+            self.refuse(format!("{region}: there is no image to push"), "retry its build");
+            Ok(())
+        } else {
+            if tags_again {
+                self.tags(region);
+            }
+            Ok(())
+        }
+    }
+
+    /// Sends a rollout's first command again. Never while a command may be out there.
+    async fn resend(&mut self, region: Region, rollout: RolloutName) -> Result<(), Problem> {
+        let state = self.state.lane(&region).and_then(|lane| lane.rollout(&rollout));
+        let last = state.and_then(|rollout| rollout.sends.last()).map(|send| &send.phase);
+        match last {
+            Some(SendPhase::Refused(_) | SendPhase::Abandoned) => {
+                let to = state
+                    .and_then(|rollout| rollout.sends.last())
+                    .map_or(SendTo::Targets, |send| send.to.clone());
+                self.cancelled.remove(&(region.clone(), rollout.clone()));
+                self.send(&region, &rollout, to).await.map(drop)
+            }
+            Some(SendPhase::Unknown(_)) => {
+                self.refuse(
+                    format!("{region} {rollout}: it is unknown whether SSM has the command, so it is not sent twice"),
+                    "abandon the send first, once you know that it never took place",
+                );
+                Ok(())
+            }
+            Some(SendPhase::Intended | SendPhase::Accepted { .. }) | None => {
+                self.refuse(format!("{region} {rollout}: its command was not refused"), "");
+                Ok(())
+            }
+        }
+    }
+
+    async fn abandon(&mut self, token: Token) -> Result<(), Problem> {
+        let unknown = self
+            .state
+            .send(&token)
+            .is_some_and(|(_, rollout, at)| matches!(rollout.sends[at].phase, SendPhase::Unknown(_)));
+        if unknown && !self.is_busy(&Work::Send(token.clone())) {
+            self.record(vec![Fact::SendAbandoned { token }]).await
+        } else {
+            self.refuse(
+                "only a send of which nobody knows whether it took place can be abandoned",
+                "",
+            );
+            Ok(())
+        }
+    }
+
+    fn read_output(&mut self, region: Region, rollout: &RolloutName, host: HostId) {
+        let state = self.state.lane(&region).and_then(|lane| lane.rollout(rollout));
+        let attempt = state.and_then(|rollout| Some((rollout, rollout.host(&host)?.latest()?)));
+        let command = attempt.and_then(|(rollout, attempt)| rollout.sends.get(attempt.send)?.command().cloned());
+        match (command, attempt) {
+            (Some(command), Some((_, attempt))) if attempt.output.is_none() => {
+                let wanted = self.wanted(region, command, host, true);
+                self.outputs.open(wanted);
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// Cancels what is under way in the scope, and keeps what has not begun from beginning.
+    async fn cancel(&mut self, scope: Scope) -> Result<(), Problem> {
+        let lanes: Vec<(Region, Option<RolloutName>)> = match scope {
+            Scope::Rollout(region, rollout) => vec![(region, Some(rollout))],
+            Scope::Lane(region) => vec![(region, None)],
+            Scope::All => self
+                .state
+                .lanes
+                .iter()
+                .map(|lane| (lane.region.clone(), None))
+                .collect(),
+        };
+        let mut facts = Vec::new();
+        let mut commands = Vec::new();
+        let mut forgotten = 0;
+        let mut going_out = false;
+        for (region, only) in &lanes {
+            let Some(lane) = self.state.lane(region) else { continue };
+            let unsent = lane.rollouts.iter().any(|rollout| rollout.sends.is_empty()) || lane.digest().is_none();
+            if only.is_none() && unsent && !lane.cancelled {
+                facts.push(Fact::LaneCancelled { region: region.clone() });
+            }
+            for rollout in &lane.rollouts {
+                if only.as_ref().is_some_and(|only| *only != rollout.name) {
+                    continue;
+                }
+                forgotten += self.retries.forget(region, &rollout.name);
+                let open = rollout.sends.iter().filter(|send| !send.is_over());
+                let place = (region.clone(), rollout.name.clone());
+                for send in open {
+                    going_out |= send.command().is_none();
+                    // One that is going out is cancelled as soon as SSM has it.
+                    self.cancelled.insert(place.clone());
+                    commands.extend(send.command().filter(|_| !send.cancel_asked).cloned());
+                }
+            }
+        }
+        let nothing = facts.is_empty() && commands.is_empty() && forgotten == 0 && !going_out;
+        self.record(facts).await?;
+        self.stop_work();
+        for command in commands {
+            self.cancel_command(command);
+        }
+        if nothing {
+            self.refuse(
+                "nothing to cancel: no command is under way there",
+                "a rollout that has not been sent yet is stopped together with its lane",
+            );
+        }
+        Ok(())
+    }
+
+    /// Stops the pushes of cancelled lanes, and the builds that no other lane wants.
+    fn stop_work(&self) {
+        let mut wanted: BTreeMap<&BuildId, bool> = BTreeMap::new();
+        for lane in &self.state.lanes {
+            if let Some(build) = &lane.build {
+                *wanted.entry(build).or_default() |= !lane.cancelled;
+            }
+        }
+        for (work, stop) in &self.stops {
+            let unwanted = match work {
+                Work::Build(id) => wanted.get(id) == Some(&false),
+                Work::Push(region) => self.state.lane(region).is_some_and(|lane| lane.cancelled),
+                Work::Tags(_) | Work::Send(_) | Work::Cancel(_) | Work::Output(..) | Work::RetryCheck => false,
+            };
+            if unwanted {
+                stop.cancel();
+            }
+        }
+    }
+
+    /// Asks SSM to cancel a command. Its hosts are followed to their true end all the same.
+    pub(super) fn cancel_command(&mut self, command: CommandId) {
+        let work = Work::Cancel(command.clone());
+        let Some(region) = self.state.command(&command).map(|(lane, ..)| lane.region.clone()) else {
+            return;
+        };
+        if self.is_busy(&work) {
+            return;
+        }
+        let means = self.means.clone();
+        let key = work.clone();
+        self.spawn(work, async move {
+            let cancelling = async {
+                let ssm = &means.region(&region)?.ssm;
+                means.patiently(&region, &key, || ssm.cancel(&command)).await
+            };
+            match cancelling.await {
+                Ok(()) => vec![Fact::CancelAsked { command }],
+                Err(problem) => vec![Fact::CancelFailed { command, problem }],
+            }
+        });
+    }
+}

@@ -1,0 +1,436 @@
+//! The drive of a deployment: one loop that selects over the operator, the tasks and their ends, turns each into facts,
+//! journals them, folds them, and starts what is due then.
+//!
+//! Tasks never share state with the drive: they are given what they need and send what happened. A fact is appended to
+//! the journal before it is applied here or sent to the face; if that fails, the drive stops, since nothing may happen
+//! that would be forgotten.
+
+mod act;
+mod begin;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::means::Means;
+use super::outputs::{Outputs, Wanted};
+use super::poll::Tracker;
+use super::ports::Ledger;
+use super::retries::Retries;
+use super::work::{Event, Waiter, Work};
+use super::{Action, Update, build, next, outputs};
+use crate::names::{CommandId, HostId, Millis, Region, RolloutName};
+use crate::problem::{Kind, Problem};
+use crate::state::{Fact, HostStatus, Recorded, State};
+use crate::text::Clean;
+
+/// How long leaving waits for the answers to commands that are going out.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+/// Events that go into the journal together at most.
+const BATCH: usize = 512;
+
+/// A deployment in motion.
+pub(super) struct Drive {
+    means: Means,
+    ledger: Arc<dyn Ledger>,
+    state: State,
+    face: mpsc::UnboundedSender<Update>,
+    events: mpsc::UnboundedReceiver<Event>,
+    jobs: JoinSet<Vec<Fact>>,
+    busy: HashMap<Id, Work>,
+    /// What stops a build or a push on the operator's word.
+    stops: BTreeMap<Work, CancellationToken>,
+    pollers: BTreeMap<Region, mpsc::UnboundedSender<Tracker>>,
+    outputs: Outputs,
+    retries: Retries,
+    waits: BTreeMap<Region, BTreeMap<Waiter, Problem>>,
+    /// Rollouts that were cancelled while a command of theirs was going out.
+    cancelled: BTreeSet<(Region, RolloutName)>,
+}
+
+impl Drive {
+    /// A drive of the deployment that `state` is the fold of.
+    pub fn new(
+        means: Means,
+        ledger: Arc<dyn Ledger>,
+        state: State,
+        face: mpsc::UnboundedSender<Update>,
+        events: mpsc::UnboundedReceiver<Event>,
+    ) -> Self {
+        Self {
+            means,
+            ledger,
+            state,
+            face,
+            events,
+            jobs: JoinSet::new(),
+            busy: HashMap::new(),
+            stops: BTreeMap::new(),
+            pollers: BTreeMap::new(),
+            outputs: Outputs::default(),
+            retries: Retries::default(),
+            waits: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+        }
+    }
+
+    /// Drives until the operator leaves; `first` is recorded before anything is done.
+    ///
+    /// # Errors
+    /// The journal's problem. Nothing is driven any more then; what runs in the fleet goes on.
+    pub async fn run(mut self, first: Fact, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
+        self.record(vec![first]).await?;
+        self.pick_up().await?;
+        loop {
+            self.advance().await?;
+            tokio::select! {
+                biased;
+                action = actions.recv() => match action {
+                    Some(Action::Leave { reason }) => return self.leave(reason).await,
+                    Some(action) => self.act(action).await?,
+                    None => return self.leave(Clean::line("whoever watched it went away")).await,
+                },
+                Some(event) = self.events.recv() => self.take(event).await?,
+                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended).await?,
+            }
+        }
+    }
+
+    /// Takes up what another process left: commands are followed again, and unread outputs read.
+    async fn pick_up(&mut self) -> Result<(), Problem> {
+        let waiting: Vec<Region> = self
+            .state
+            .lanes
+            .iter()
+            .filter(|lane| lane.waits.is_some())
+            .map(|lane| lane.region.clone())
+            .collect();
+        let resumed = waiting.into_iter().map(|region| Fact::LaneResumed { region });
+        self.record(resumed.collect()).await?;
+        let commands: Vec<CommandId> = self
+            .state
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.rollouts)
+            .flat_map(|rollout| &rollout.sends)
+            .filter(|send| !send.is_over())
+            .filter_map(|send| send.command().cloned())
+            .collect();
+        for command in &commands {
+            self.follow(command);
+        }
+        for (region, command, host, status) in outputs::unread(&self.state) {
+            let wanted = self.wanted(region, command, host, false);
+            self.outputs.ended(&status, wanted);
+        }
+        Ok(())
+    }
+
+    /// Starts everything that is due, and says so when nothing is under way any more.
+    async fn advance(&mut self) -> Result<(), Problem> {
+        loop {
+            let steps = next::due(&self.means.plan, &self.state, |work| self.is_busy(work));
+            if steps.is_empty() {
+                break;
+            }
+            for step in steps {
+                self.begin(step).await?;
+            }
+        }
+        let due = self.retries.due(&self.state);
+        for problem in due.stopped {
+            self.say(Update::Notice(problem));
+        }
+        for (region, rollout, hosts) in due.sends {
+            let token = self.send(&region, &rollout, crate::state::SendTo::Hosts(hosts)).await?;
+            self.retries.sent(&region, &rollout, token);
+        }
+        for wanted in self.outputs.due() {
+            let work = Work::Output(wanted.command.clone(), wanted.host.clone());
+            let means = self.means.clone();
+            self.spawn(work, async move {
+                outputs::run(means, wanted).await;
+                Vec::new()
+            });
+        }
+        let quiet = self.busy.is_empty() && self.retries.is_empty() && self.outputs.is_idle();
+        if quiet && self.events.is_empty() && self.state.settled.is_none() && self.state.is_quiet() {
+            let outcome = self.state.outcome();
+            self.record(vec![Fact::DeploymentSettled { outcome }]).await?;
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self, work: &Work) -> bool {
+        self.busy.values().any(|busy| busy == work)
+    }
+
+    /// Journals facts, folds them, and passes them on.
+    async fn record(&mut self, facts: Vec<Fact>) -> Result<(), Problem> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let recorded = self.ledger.append(self.means.plan.id, facts).await?;
+        for recorded in recorded {
+            self.state.apply(&recorded);
+            self.react(&recorded);
+            self.say(Update::Fact(recorded));
+        }
+        Ok(())
+    }
+
+    /// What a fact sets in motion besides the state.
+    fn react(&mut self, recorded: &Recorded) {
+        if let Fact::SendAccepted { token, command, .. } = &recorded.fact {
+            self.follow(command);
+            let place = self
+                .state
+                .send(token)
+                .map(|(lane, rollout, _)| (lane.region.clone(), rollout.name.clone()));
+            if place.is_some_and(|place| self.cancelled.contains(&place)) {
+                self.cancel_command(command.clone());
+            }
+        }
+        if let Fact::HostChanged {
+            command, host, status, ..
+        } = &recorded.fact
+        {
+            self.host_changed(command, host, status);
+        }
+    }
+
+    fn host_changed(&mut self, command: &CommandId, host: &HostId, status: &HostStatus) {
+        if !outputs::says_why(status) {
+            return;
+        }
+        if let Some(region) = self.state.command(command).map(|(lane, ..)| lane.region.clone()) {
+            let wanted = self.wanted(region, command.clone(), host.clone(), false);
+            self.outputs.ended(status, wanted);
+        }
+    }
+
+    fn wanted(&self, region: Region, command: CommandId, host: HostId, opened: bool) -> Wanted {
+        let step = self.state.command(&command).and_then(|(lane, rollout, _)| {
+            let plan = self.means.plan.lane(&lane.region)?.rollout(&rollout.name)?;
+            plan.output_step.as_ref().map(|step| step.as_str().to_owned())
+        });
+        Wanted {
+            region,
+            command,
+            host,
+            step,
+            opened,
+        }
+    }
+
+    /// Tells the face. A face that went away is noticed by its actions ending.
+    fn say(&self, update: Update) {
+        let _ = self.face.send(update);
+    }
+
+    /// Takes in an event and whatever else is there already, so that many facts cost one synchronisation of the journal.
+    async fn take(&mut self, event: Event) -> Result<(), Problem> {
+        let mut facts = Vec::new();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            match event {
+                Event::Facts(more) => facts.extend(more),
+                Event::Output {
+                    command,
+                    host,
+                    output,
+                    exit_code,
+                } => {
+                    // What is known of the host has to be folded before it is repeated with the exit code.
+                    self.record(std::mem::take(&mut facts)).await?;
+                    facts.extend(self.output_facts(command, host, output, exit_code));
+                }
+                Event::Waits(region, waiter, problem) => facts.extend(self.waits(region, waiter, problem)),
+                Event::Goes(region, waiter) => facts.extend(self.goes(region, &waiter)),
+                Event::RetryChecked { set, moved, confirmed } => self.retry_checked(set, moved, confirmed),
+                Event::Notice(problem) => self.say(Update::Notice(problem)),
+            }
+            next = if facts.len() < BATCH {
+                self.events.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        self.record(facts).await
+    }
+
+    fn output_facts(
+        &self,
+        command: CommandId,
+        host: HostId,
+        output: crate::state::Output,
+        exit_code: Option<i32>,
+    ) -> Vec<Fact> {
+        let attempt = self
+            .state
+            .command(&command)
+            .and_then(|(_, rollout, send)| rollout.host(&host)?.attempt(send));
+        let mut facts = Vec::new();
+        if let Some(attempt) = attempt
+            && exit_code.is_some()
+            && attempt.exit_code != exit_code
+            && attempt.status.is_end()
+        {
+            facts.push(Fact::HostChanged {
+                command: command.clone(),
+                host: host.clone(),
+                status: attempt.status.clone(),
+                exit_code,
+            });
+        }
+        facts.push(Fact::OutputRead { command, host, output });
+        facts
+    }
+
+    /// A lane is told to wait when the first of its tasks does.
+    fn waits(&mut self, region: Region, waiter: Waiter, problem: Problem) -> Option<Fact> {
+        let waits = self.waits.entry(region.clone()).or_default();
+        let first = waits.is_empty();
+        waits.insert(waiter, problem.clone());
+        first.then_some(Fact::LaneWaits { region, problem })
+    }
+
+    /// And to go on when the last of them does.
+    fn goes(&mut self, region: Region, waiter: &Waiter) -> Option<Fact> {
+        let waits = self.waits.get_mut(&region)?;
+        let waited = waits.remove(waiter).is_some();
+        (waited && waits.is_empty()).then_some(Fact::LaneResumed { region })
+    }
+
+    /// A task came to its end, or broke off.
+    async fn ended(&mut self, ended: Result<(Id, Vec<Fact>), JoinError>) -> Result<(), Problem> {
+        // Whatever the task said before it ended comes first.
+        while let Ok(event) = self.events.try_recv() {
+            self.take(event).await?;
+        }
+        match ended {
+            Ok((id, facts)) => {
+                self.done(id);
+                self.record(facts).await
+            }
+            Err(error) => match self.done(error.id()) {
+                Some(work) if error.is_panic() => self.broke(work).await,
+                Some(_) | None => Ok(()),
+            },
+        }
+    }
+
+    fn done(&mut self, id: Id) -> Option<Work> {
+        let work = self.busy.remove(&id)?;
+        self.stops.remove(&work);
+        if let Work::Output(command, _) = &work
+            && let Some(region) = self.state.command(command).map(|(lane, ..)| lane.region.clone())
+        {
+            self.outputs.read(&region);
+        }
+        Some(work)
+    }
+
+    /// A defect in one task ends that task and nothing else; the report is on standard error and in the log.
+    async fn broke(&mut self, work: Work) -> Result<(), Problem> {
+        let problem = Problem::new(
+            Kind::Unexpected,
+            format!("a defect in Quarterdeck broke off this work: {work:?}"),
+            "retry it, and report the defect with the log",
+        );
+        let facts = match work {
+            Work::Build(id) => build::failed(&id, problem),
+            Work::Push(region) => vec![Fact::PushFailed { region, problem }],
+            Work::Tags(region) => {
+                let waiting = self.waiting_tags(&region).into_iter().next();
+                waiting
+                    .map(|tag| Fact::TagFailed { region, tag, problem })
+                    .into_iter()
+                    .collect()
+            }
+            Work::Send(token) => vec![Fact::SendUnknown { token, problem }],
+            Work::Cancel(command) => vec![Fact::CancelFailed { command, problem }],
+            Work::Output(..) | Work::RetryCheck => {
+                self.say(Update::Notice(problem));
+                Vec::new()
+            }
+        };
+        self.record(facts).await
+    }
+
+    /// Stops driving. Builds and pushes stop, since they need this process; a command that is going out is waited for.
+    async fn leave(mut self, reason: Clean) -> Result<(), Problem> {
+        self.pollers.clear();
+        for (id, work) in &self.busy {
+            if !work.is_precious() {
+                self.stops.remove(work);
+                tracing::debug!(?work, ?id, "broken off by leaving");
+            }
+        }
+        self.busy.retain(|_, work| work.is_precious());
+        let answers = async {
+            while !self.busy.is_empty() {
+                match self.jobs.join_next_with_id().await {
+                    Some(Ok((id, facts))) => {
+                        if self.busy.remove(&id).is_some() {
+                            self.record(facts).await?;
+                        }
+                    }
+                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
+                    None => break,
+                }
+            }
+            Ok::<(), Problem>(())
+        };
+        if let Ok(answered) = timeout(LAST_WORDS, answers).await {
+            answered?;
+        }
+        // Dropping a build's or a push's stream stops it on the Docker Engine.
+        self.jobs.shutdown().await;
+        if self.state.settled.is_none() {
+            self.record(vec![Fact::DeploymentLeft { reason }]).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts to follow a command.
+    fn follow(&mut self, command: &CommandId) {
+        let Some((lane, rollout, at)) = self.state.command(command) else {
+            return;
+        };
+        let Some(plan) = self
+            .means
+            .plan
+            .lane(&lane.region)
+            .and_then(|lane| lane.rollout(&rollout.name))
+        else {
+            return;
+        };
+        let tracker = begin::tracker(plan, rollout, at, command, self.means.pace.grace);
+        let region = lane.region.clone();
+        let means = &self.means;
+        let poller = self
+            .pollers
+            .entry(region.clone())
+            .or_insert_with(|| begin::poller(means, region));
+        // A poller ends before its channel only when its region is not connected, which it has told.
+        let _ = poller.send(tracker);
+    }
+
+    fn waiting_tags(&self, region: &Region) -> Vec<Clean> {
+        let lane = self.state.lane(region);
+        let tags = lane.into_iter().flat_map(|lane| &lane.tags);
+        tags.filter(|tag| !matches!(tag.phase, crate::state::TagPhase::Moved { .. }))
+            .map(|tag| tag.tag.clone())
+            .collect()
+    }
+
+    fn now(&self) -> Millis {
+        self.means.clock.now()
+    }
+}

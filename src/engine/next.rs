@@ -1,0 +1,77 @@
+//! What should be under way, as a pure function of the state: the same for a deployment just started and for one taken
+//! up after its process died in the middle.
+
+use super::work::Work;
+use crate::names::{BuildId, Region, RolloutName, Token};
+use crate::plan::Plan;
+use crate::state::{BuildPhase, LaneState, PushPhase, SendPhase, State, TagPhase};
+
+/// A step that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Start the build.
+    Build(BuildId),
+    /// Push the lane's SHA tag, or find it there.
+    Push(Region),
+    /// Move the lane's tags.
+    Tags(Region),
+    /// Send the rollout's first command.
+    Send(Region, RolloutName),
+    /// Look for a command that was about to go out when its process ended.
+    Reconcile(Token),
+}
+
+/// Everything that is due and not `busy`. What failed or was stopped is not due: it waits for the operator.
+pub(super) fn due(plan: &Plan, state: &State, busy: impl Fn(&Work) -> bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for build in &state.builds {
+        let wanted = state
+            .lanes
+            .iter()
+            .any(|lane| lane.build.as_ref() == Some(&build.id) && !lane.cancelled);
+        let unfinished = matches!(build.phase, BuildPhase::Waiting | BuildPhase::Running);
+        if wanted && unfinished && !busy(&Work::Build(build.id.clone())) {
+            steps.push(Step::Build(build.id.clone()));
+        }
+    }
+    for lane in &state.lanes {
+        if !lane.cancelled {
+            lane_step(plan, state, lane, &busy, &mut steps);
+        }
+        // A command may be out there whatever became of the lane since.
+        for send in lane.rollouts.iter().flat_map(|rollout| &rollout.sends) {
+            if send.phase == SendPhase::Intended && !busy(&Work::Send(send.token.clone())) {
+                steps.push(Step::Reconcile(send.token.clone()));
+            }
+        }
+    }
+    steps
+}
+
+fn lane_step(plan: &Plan, state: &State, lane: &LaneState, busy: &impl Fn(&Work) -> bool, steps: &mut Vec<Step>) {
+    let region = &lane.region;
+    match &lane.push {
+        PushPhase::Waiting | PushPhase::Running => {
+            if has_image(plan, state, lane) && !busy(&Work::Push(region.clone())) {
+                steps.push(Step::Push(region.clone()));
+            }
+        }
+        PushPhase::Succeeded { .. } => {
+            let failed = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
+            let moved = lane.tags.iter().all(|tag| matches!(tag.phase, TagPhase::Moved { .. }));
+            if moved {
+                let unsent = lane.rollouts.iter().filter(|rollout| rollout.sends.is_empty());
+                steps.extend(unsent.map(|rollout| Step::Send(region.clone(), rollout.name.clone())));
+            } else if !failed && !busy(&Work::Tags(region.clone())) {
+                steps.push(Step::Tags(region.clone()));
+            }
+        }
+        PushPhase::Failed(_) | PushPhase::Cancelled => {}
+    }
+}
+
+/// Whether there is something to push, or nothing needs to be pushed.
+fn has_image(plan: &Plan, state: &State, lane: &LaneState) -> bool {
+    let already = plan.lane(&lane.region).is_some_and(|lane| lane.already.is_some());
+    already || lane.build.as_ref().is_none_or(|id| state.image(id).is_some())
+}

@@ -1,0 +1,170 @@
+//! Which hosts' output is read: of hosts whose script ended badly by itself, of others when the operator opens them.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use super::means::Means;
+use super::work::{Event, Work};
+use crate::names::{CommandId, HostId, Region};
+use crate::problem::{Kind, Problem};
+use crate::state::{HostStatus, State};
+
+/// Outputs read at a time in a region, so that reading them never starves the poller of its share of requests.
+const AT_A_TIME: usize = 2;
+/// Outputs that are read by themselves for one command: a fleet that fails as a whole fails for one reason, and each
+/// output is up to 32 000 characters in the journal. The others are read when they are opened.
+const BY_THEMSELVES: usize = 100;
+/// GetCommandInvocation lags behind the listing; it is asked this often for an invocation that was listed.
+const LOOKS: u32 = 4;
+
+/// One output to read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    pub region: Region,
+    pub command: CommandId,
+    pub host: HostId,
+    /// The document's step, where it has several.
+    pub step: Option<String>,
+    /// Whether the operator waits for it.
+    pub opened: bool,
+}
+
+/// What is to be read.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    queue: VecDeque<Wanted>,
+    known: HashSet<(CommandId, HostId)>,
+    by_themselves: HashMap<CommandId, usize>,
+    reading: BTreeMap<Region, usize>,
+}
+
+impl Outputs {
+    /// The operator opened the host's page: before all others.
+    pub fn open(&mut self, wanted: Wanted) {
+        self.queue
+            .retain(|other| (&other.command, &other.host) != (&wanted.command, &wanted.host));
+        self.known.insert((wanted.command.clone(), wanted.host.clone()));
+        self.queue.push_front(wanted);
+    }
+
+    /// An invocation ended; its output is read if it ended badly and was not asked for yet.
+    pub fn ended(&mut self, status: &HostStatus, wanted: Wanted) {
+        let key = (wanted.command.clone(), wanted.host.clone());
+        if !says_why(status) || self.known.contains(&key) {
+            return;
+        }
+        let count = self.by_themselves.entry(wanted.command.clone()).or_default();
+        if *count < BY_THEMSELVES {
+            *count += 1;
+            self.known.insert(key);
+            self.queue.push_back(wanted);
+        }
+    }
+
+    /// Whether nothing is read or waits to be.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.reading.values().all(|count| *count == 0)
+    }
+
+    /// Takes out what can be read now.
+    pub fn due(&mut self) -> Vec<Wanted> {
+        let mut due = Vec::new();
+        let mut left = VecDeque::new();
+        for wanted in self.queue.drain(..) {
+            let reading = self.reading.entry(wanted.region.clone()).or_default();
+            if *reading < AT_A_TIME {
+                *reading += 1;
+                due.push(wanted);
+            } else {
+                left.push_back(wanted);
+            }
+        }
+        self.queue = left;
+        due
+    }
+
+    /// A reading ended, with or without an output.
+    pub fn read(&mut self, region: &Region) {
+        if let Some(reading) = self.reading.get_mut(region) {
+            *reading = reading.saturating_sub(1);
+        }
+    }
+}
+
+/// Whether the output of a host in this state tells why.
+pub(super) fn says_why(status: &HostStatus) -> bool {
+    match status {
+        HostStatus::Failed | HostStatus::ExecutionTimedOut | HostStatus::Cancelled => true,
+        HostStatus::Other { ended, .. } => *ended,
+        HostStatus::Waiting
+        | HostStatus::NotSent
+        | HostStatus::Pending
+        | HostStatus::InProgress
+        | HostStatus::Delayed
+        | HostStatus::Cancelling
+        | HostStatus::Success
+        | HostStatus::DeliveryTimedOut
+        | HostStatus::Undeliverable
+        | HostStatus::Terminated
+        | HostStatus::InvalidPlatform
+        | HostStatus::AccessDenied
+        | HostStatus::Missing => false,
+    }
+}
+
+/// The latest attempts that ended badly without their output in the journal: what a process that ended left unread.
+pub(super) fn unread(state: &State) -> Vec<(Region, CommandId, HostId, HostStatus)> {
+    let mut unread = Vec::new();
+    for lane in &state.lanes {
+        for rollout in &lane.rollouts {
+            for host in &rollout.hosts {
+                let Some(attempt) = host.latest() else { continue };
+                let command = rollout.sends.get(attempt.send).and_then(|send| send.command());
+                if let (None, Some(command), true) = (&attempt.output, command, says_why(&attempt.status)) {
+                    unread.push((
+                        lane.region.clone(),
+                        command.clone(),
+                        host.id.clone(),
+                        attempt.status.clone(),
+                    ));
+                }
+            }
+        }
+    }
+    unread
+}
+
+/// Reads one output and tells it.
+pub(super) async fn run(means: Means, wanted: Wanted) {
+    match read(&means, &wanted).await {
+        Ok(Some((output, exit_code))) => means.tell(Event::Output {
+            command: wanted.command,
+            host: wanted.host,
+            output,
+            exit_code,
+        }),
+        Ok(None) if wanted.opened => means.tell(Event::Notice(Problem::new(
+            Kind::Unexpected,
+            format!("{}: SSM has no output of {} yet", wanted.region, wanted.host),
+            "open it again in a while",
+        ))),
+        Err(problem) if wanted.opened => means.tell(Event::Notice(problem)),
+        // Nobody waits for it, and opening the host reads it again.
+        Ok(None) | Err(_) => {}
+    }
+}
+
+async fn read(means: &Means, wanted: &Wanted) -> Result<Option<(crate::state::Output, Option<i32>)>, Problem> {
+    let ssm = &means.region(&wanted.region)?.ssm;
+    let work = Work::Output(wanted.command.clone(), wanted.host.clone());
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let call = || ssm.output(&wanted.command, &wanted.host, wanted.step.as_deref());
+        if let Some(found) = means.patiently(&wanted.region, &work, call).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,215 @@
+//! One poller a region: it follows all of the region's commands, at a pace that AWS sets.
+
+mod tracker;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use tracker::Read;
+pub(super) use tracker::Tracker;
+
+use super::means::Means;
+use super::ports::{AwsError, Ssm};
+use super::work::{Event, Waiter};
+use crate::names::Region;
+use crate::problem::{Kind, Problem};
+use crate::state::live::{Poll, Progress};
+use crate::text::Clean;
+
+/// Looks in a row without an answer after which the lane is said to wait.
+const UNANSWERED: u32 = 3;
+/// Looks are up to this share of the interval early, so that regions do not look in step.
+const JITTER: f64 = 0.15;
+/// Pages of one reading at most: ten thousand hosts and as many again. More is a token that leads in circles.
+const PAGES: usize = 400;
+
+/// Follows commands until `commands` closes.
+pub(super) async fn run(means: Means, region: Region, mut commands: mpsc::UnboundedReceiver<Tracker>) {
+    let ssm = match means.region(&region) {
+        Ok(ports) => ports.ssm.clone(),
+        Err(problem) => return means.tell(Event::Waits(region, Waiter::Poller, problem)),
+    };
+    let mut poller = Poller {
+        means,
+        region,
+        ssm,
+        trackers: Vec::new(),
+        poll: Poll::default(),
+        failures: 0,
+        waiting: false,
+    };
+    loop {
+        if poller.trackers.is_empty() {
+            match commands.recv().await {
+                Some(tracker) => poller.follow(tracker),
+                None => return,
+            }
+        }
+        let due = Instant::now() + poller.interval();
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => break,
+                more = commands.recv() => match more {
+                    Some(tracker) => poller.follow(tracker),
+                    None => return,
+                },
+            }
+        }
+        poller.look().await;
+    }
+}
+
+struct Followed {
+    tracker: Tracker,
+    since: Instant,
+}
+
+struct Poller {
+    means: Means,
+    region: Region,
+    ssm: std::sync::Arc<dyn Ssm>,
+    trackers: Vec<Followed>,
+    poll: Poll,
+    /// Looks in a row that got no answer, or were throttled.
+    failures: u32,
+    /// Whether the lane was told that it waits.
+    waiting: bool,
+}
+
+impl Poller {
+    fn follow(&mut self, tracker: Tracker) {
+        self.trackers.push(Followed {
+            tracker,
+            since: Instant::now(),
+        });
+    }
+
+    /// The time to the next look.
+    fn interval(&mut self) -> Duration {
+        let pace = &self.means.pace;
+        let young = |followed: &Followed| followed.since.elapsed() < pace.early_for;
+        let calm = if self.trackers.iter().any(young) {
+            pace.early
+        } else {
+            pace.steady
+        };
+        let slowed = calm
+            .saturating_mul(2_u32.saturating_pow(self.failures))
+            .min(pace.slowest.max(calm));
+        self.poll.interval = slowed;
+        self.show();
+        slowed.mul_f64(1.0 - JITTER * fastrand::f64())
+    }
+
+    fn show(&self) {
+        self.means.show(Progress::Poll {
+            region: self.region.clone(),
+            poll: self.poll.clone(),
+        });
+    }
+
+    async fn look(&mut self) {
+        let mut at = 0;
+        while at < self.trackers.len() {
+            match self.look_at(at).await {
+                Ok(true) => drop(self.trackers.remove(at)),
+                Ok(false) => at += 1,
+                Err(error) => {
+                    self.trackers[at].tracker.broke_off();
+                    return self.trouble(error);
+                }
+            }
+        }
+        self.failures = 0;
+        self.poll.throttled = 0;
+        self.poll.trouble = None;
+        self.poll.answered_at = Some(self.means.clock.now());
+        if std::mem::take(&mut self.waiting) {
+            self.means.tell(Event::Goes(self.region.clone(), Waiter::Poller));
+        }
+    }
+
+    /// Looks at one command; whether it is over.
+    async fn look_at(&mut self, at: usize) -> Result<bool, AwsError> {
+        let command = self.trackers[at].tracker.command.clone();
+        self.poll.calls += 1;
+        let counts = self.ssm.counts(&command).await?;
+        let reads = self.trackers[at].tracker.look(counts);
+        let mut whole = false;
+        for read in reads {
+            self.read(at, read).await?;
+            whole |= read == Read::All;
+        }
+        if !whole {
+            return Ok(false);
+        }
+        let closed = self.trackers[at].tracker.close(self.means.clock.now());
+        let over = closed.is_some();
+        if let Some(facts) = closed {
+            self.means.tell(Event::Facts(facts));
+        }
+        Ok(over)
+    }
+
+    /// Reads pages to the last one; each page's news goes out at once.
+    async fn read(&mut self, at: usize, read: Read) -> Result<(), AwsError> {
+        let only = match read {
+            Read::All => None,
+            Read::Only(only) => Some(only),
+        };
+        let command = self.trackers[at].tracker.command.clone();
+        let mut token: Option<String> = None;
+        for _ in 0..PAGES {
+            self.poll.calls += 1;
+            let page = self.ssm.invocations(&command, only, token.as_deref()).await?;
+            let tracker = &mut self.trackers[at].tracker;
+            let facts: Vec<_> = page
+                .invocations
+                .into_iter()
+                .filter_map(|seen| tracker.take(seen))
+                .collect();
+            if !facts.is_empty() {
+                self.means.tell(Event::Facts(facts));
+            }
+            match page.next.filter(|next| !next.is_empty()) {
+                None => return Ok(()),
+                Some(next) if Some(&next) == token.as_ref() => break,
+                Some(next) => token = Some(next),
+            }
+        }
+        Err(AwsError::Unknown(Problem::new(
+            Kind::Unexpected,
+            format!(
+                "{}: ListCommandInvocations of {command} leads in circles: its page token repeats",
+                self.region
+            ),
+            "the reading starts over by itself",
+        )))
+    }
+
+    /// The look broke off: slow down, say why, and tell the lane where fresh credentials or a better network are needed.
+    fn trouble(&mut self, error: AwsError) {
+        self.failures += 1;
+        self.poll.trouble = Some(Clean::line(error.problem().what.as_str()));
+        let waits = match &error {
+            AwsError::Throttled(_) => {
+                self.poll.throttled += 1;
+                false
+            }
+            AwsError::Expired(_) | AwsError::Refused(_) => true,
+            AwsError::Unknown(_) => self.failures >= UNANSWERED,
+        };
+        // Waiting for the operator is no reason to slow down further.
+        if matches!(error, AwsError::Expired(_)) {
+            self.failures = 0;
+        }
+        if waits && !self.waiting {
+            self.waiting = true;
+            let problem = error.problem().clone();
+            self.means
+                .tell(Event::Waits(self.region.clone(), Waiter::Poller, problem));
+        }
+    }
+}

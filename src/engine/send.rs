@@ -1,0 +1,143 @@
+//! A SendCommand that goes out at most once, and the search for one whose answer was lost.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::means::{Means, Patience};
+use super::ports::{Accepted, AwsError, Recipients, SendRequest};
+use super::work::{Waiter, Work};
+use crate::names::{Millis, Region, RolloutName, Token};
+use crate::plan::RolloutPlan;
+use crate::problem::{Kind, Problem};
+use crate::state::{Fact, SendTo};
+
+/// How far apart this machine's clock and AWS's may be: SigV4 refuses a request that is more than five minutes off.
+const CLOCK_SKEW: i64 = 6 * 60 * 1000;
+/// Between two looks for a command whose answer was lost.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// One send, its intent journaled already.
+#[derive(Clone)]
+pub(super) struct Send {
+    pub region: Region,
+    pub rollout: RolloutName,
+    pub token: Token,
+    pub to: SendTo,
+    /// When it was about to go out.
+    pub intended_at: Millis,
+}
+
+/// Sends the command and returns what to record.
+pub(super) async fn run(means: Means, send: Send) -> Vec<Fact> {
+    let fact = match go_out(&means, &send).await {
+        Ok(Outcome::Accepted(accepted)) => accepted_as(&send, accepted, false),
+        Ok(Outcome::Lost(problem)) => return reconcile(means, send, problem).await,
+        Err(problem) => Fact::SendRefused {
+            token: send.token,
+            problem,
+        },
+    };
+    vec![fact]
+}
+
+enum Outcome {
+    Accepted(Accepted),
+    /// Nobody knows whether it took place.
+    Lost(Problem),
+}
+
+/// Throttled and expired calls were refused, so they may go out again. Nothing else may.
+async fn go_out(means: &Means, send: &Send) -> Result<Outcome, Problem> {
+    let ssm = &means.region(&send.region)?.ssm;
+    let request = request(means, send)?;
+    let waiter = Waiter::Work(Work::Send(send.token.clone()));
+    let mut patience = Patience::new(means, &send.region, waiter);
+    loop {
+        match ssm.send(&request).await {
+            Ok(accepted) => return Ok(Outcome::Accepted(accepted)),
+            Err(AwsError::Unknown(problem)) => return Ok(Outcome::Lost(problem)),
+            Err(error) => patience.bear(error).await?,
+        }
+    }
+}
+
+fn request(means: &Means, send: &Send) -> Result<SendRequest, Problem> {
+    let plan = rollout(means, send)?;
+    Ok(SendRequest {
+        document: plan.document.as_str().to_owned(),
+        document_version: plan.document_version.as_str().to_owned(),
+        parameters: means.secrets.parameters(&send.region, plan)?,
+        to: match &send.to {
+            SendTo::Targets => Recipients::Targets(plan.targets.clone()),
+            SendTo::Hosts(hosts) => Recipients::Hosts(hosts.clone()),
+        },
+        delivery_timeout_secs: plan.delivery_timeout_secs,
+        max_concurrency: plan.max_concurrency.as_str().to_owned(),
+        max_errors: plan.max_errors.as_str().to_owned(),
+        token: send.token.clone(),
+    })
+}
+
+fn rollout<'a>(means: &'a Means, send: &Send) -> Result<&'a RolloutPlan, Problem> {
+    let lane = means.plan.lane(&send.region);
+    lane.and_then(|lane| lane.rollout(&send.rollout)).ok_or_else(|| {
+        let what = format!("{}: rollout {} is not in the plan", send.region, send.rollout);
+        Problem::new(Kind::Unexpected, what, "")
+    })
+}
+
+/// Looks for a command by its token until it shows or the visibility window closes, and returns what to record.
+///
+/// A look that fails says nothing about whether the command is there, so the window only counts looks that were answered.
+pub(super) async fn reconcile(means: Means, send: Send, lost: Problem) -> Vec<Fact> {
+    let fact = match search(&means, &send).await {
+        Ok(Some(accepted)) => accepted_as(&send, accepted, true),
+        Ok(None) => Fact::SendUnknown {
+            problem: Problem::new(
+                Kind::Unexpected,
+                format!(
+                    "{} {}: it is unknown whether SSM has the command: {}; ListCommands did not show {} within {}",
+                    send.region,
+                    send.rollout,
+                    lost.what,
+                    send.token,
+                    crate::words::seconds(means.pace.visibility)
+                ),
+                "look at Run Command's history in the AWS console for that Comment; if it is not there, abandon the send and send again",
+            ),
+            token: send.token,
+        },
+        Err(problem) => Fact::SendUnknown {
+            token: send.token,
+            problem,
+        },
+    };
+    vec![fact]
+}
+
+async fn search(means: &Means, send: &Send) -> Result<Option<Accepted>, Problem> {
+    let ssm = &means.region(&send.region)?.ssm;
+    let since = Millis(send.intended_at.0 - CLOCK_SKEW);
+    let work = Work::Send(send.token.clone());
+    let opened = Instant::now();
+    loop {
+        let look = || ssm.find(&send.token, since);
+        if let Some(accepted) = means.patiently(&send.region, &work, look).await? {
+            return Ok(Some(accepted));
+        }
+        if opened.elapsed() >= means.pace.visibility {
+            return Ok(None);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn accepted_as(send: &Send, accepted: Accepted, adopted: bool) -> Fact {
+    Fact::SendAccepted {
+        token: send.token.clone(),
+        command: accepted.command,
+        expires_at: accepted.expires_at,
+        adopted,
+    }
+}

@@ -1,0 +1,77 @@
+//! The vocabulary between the drive and its tasks: what can be under way, and what a task has to say.
+
+use crate::engine::MovedTag;
+use crate::names::{BuildId, CommandId, HostId, Region, Token};
+use crate::problem::Problem;
+use crate::state::{Fact, RetrySet};
+
+/// Something under way. There is never more than one task for the same work.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Work {
+    /// A build.
+    Build(BuildId),
+    /// A lane's push of the SHA tag.
+    Push(Region),
+    /// The move of a lane's tags.
+    Tags(Region),
+    /// A SendCommand, or the search for one whose answer was lost.
+    Send(Token),
+    /// A CancelCommand.
+    Cancel(CommandId),
+    /// The reading of what a host printed.
+    Output(CommandId, HostId),
+    /// The look at moving tags before a retry.
+    RetryCheck,
+}
+
+impl Work {
+    /// Whether leaving may not break it off at once: a command may have gone out and its answer belongs in the journal.
+    pub fn is_precious(&self) -> bool {
+        match self {
+            Self::Send(_) | Self::Cancel(_) => true,
+            Self::Build(_) | Self::Push(_) | Self::Tags(_) | Self::Output(..) | Self::RetryCheck => false,
+        }
+    }
+}
+
+/// What a task says.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// This happened.
+    Facts(Vec<Fact>),
+    /// A host's output was read; the exit code belongs to the same invocation.
+    Output {
+        /// Which command.
+        command: CommandId,
+        /// Which host.
+        host: HostId,
+        /// What it printed.
+        output: crate::state::Output,
+        /// The exit code of its script.
+        exit_code: Option<i32>,
+    },
+    /// A task of this lane can't go on by itself for now.
+    Waits(Region, Waiter, Problem),
+    /// It goes on.
+    Goes(Region, Waiter),
+    /// The moving tags were looked at for a retry.
+    RetryChecked {
+        /// Which hosts the operator meant.
+        set: RetrySet,
+        /// Tags that point elsewhere by now, or could not be looked up.
+        moved: Vec<MovedTag>,
+        /// Whether the operator has confirmed already, so that the retry starts unless a tag moved.
+        confirmed: bool,
+    },
+    /// The operator should know.
+    Notice(Problem),
+}
+
+/// Who in a lane waits. A lane waits while at least one of them does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Waiter {
+    /// The poller.
+    Poller,
+    /// A task.
+    Work(Work),
+}
