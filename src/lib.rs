@@ -23,6 +23,7 @@ pub mod names;
 pub mod plan;
 pub mod problem;
 pub mod rehearsal;
+pub mod source;
 pub mod state;
 pub mod text;
 pub mod words;

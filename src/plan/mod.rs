@@ -65,9 +65,9 @@ pub struct Commit {
     pub branch: Option<Clean>,
     /// Whether it is an ancestor of (or is) the configured branch; `None` where none is configured or it is unknown here.
     pub on_branch: Option<bool>,
-    /// Paths that differ from the commit in the working directory, at most a few; empty when clean.
+    /// Paths of the working directory that are not as committed where it stands, at most a few; empty when clean.
     pub dirty: Vec<Clean>,
-    /// How many paths differ in all.
+    /// How many such paths there are in all.
     pub dirty_count: u32,
     /// Whether a remote-tracking branch contains it; `None` without a remote.
     pub pushed: Option<bool>,

@@ -1,0 +1,105 @@
+//! The source: what is deployed, as git knows it, and the build context made of it.
+//!
+//! Everything here goes through the operator's own git, read-only. By default a context is the commit's tree
+//! (`git archive`), so that the image holds what the SHA says; the working directory is an explicit other choice. Both
+//! come as a stream of tar bytes, with `.dockerignore` applied, in the same memory for any size.
+
+mod archive;
+mod cli;
+mod commit;
+mod context;
+mod filter;
+mod ignore;
+mod open;
+mod paths;
+mod pipe;
+mod rewrite;
+mod tape;
+mod tree;
+mod worktree;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use cli::Cli;
+
+use crate::engine::ports::{Context, ContextSpec, Git};
+use crate::names::CommitId;
+use crate::plan::{Commit, Source};
+use crate::problem::{Kind, Problem};
+use crate::text::Clean;
+
+/// A repository with a working directory and at least one commit.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    git: Cli,
+}
+
+impl Repository {
+    /// Finds the repository that `start` lies in.
+    ///
+    /// # Errors
+    /// A [`Problem`] of [`Kind::Config`]: git is not installed, `start` is in no repository, in a bare one, in one that
+    /// belongs to somebody else, or in one without a commit.
+    pub async fn open(start: &Path) -> Result<Self, Problem> {
+        let root = open::top_level(start).await?;
+        Ok(Self { git: Cli::at(&root) })
+    }
+
+    /// The top level of the working directory.
+    pub fn root(&self) -> &Path {
+        self.git.folder()
+    }
+}
+
+#[async_trait]
+impl Git for Repository {
+    async fn commit(&self, revision: &str, branch: Option<&str>) -> Result<Commit, Problem> {
+        commit::commit(&self.git, revision, branch).await
+    }
+
+    async fn between(
+        &self,
+        old: &CommitId,
+        new: &CommitId,
+        limit: usize,
+    ) -> Result<Option<(Vec<Clean>, u32)>, Problem> {
+        commit::between(&self.git, old, new, limit).await
+    }
+
+    async fn has_file(&self, commit: &CommitId, source: Source, path: &str) -> Result<bool, Problem> {
+        let Some(path) = paths::inside(path) else {
+            return Ok(false);
+        };
+        match source {
+            Source::Commit => {
+                let entry = tree::entry(&self.git, commit.as_str(), &path).await?;
+                Ok(matches!(entry, Some(tree::Entry::File(_) | tree::Entry::Link)))
+            }
+            Source::Worktree => {
+                let metadata = tokio::fs::metadata(self.root().join(path)).await;
+                Ok(metadata.is_ok_and(|metadata| metadata.is_file()))
+            }
+        }
+    }
+
+    async fn dirty_hash(&self, commit: &CommitId) -> Result<String, Problem> {
+        context::same_commit(&self.git, commit).await?;
+        let changed = commit::changed(&self.git).await?;
+        let root = self.root().to_owned();
+        tokio::task::spawn_blocking(move || worktree::hash(&root, changed))
+            .await
+            .unwrap_or_else(|error| {
+                Err(Problem::new(
+                    Kind::Unexpected,
+                    format!("hashing broke off: {error}"),
+                    "",
+                ))
+            })
+    }
+
+    async fn context(&self, spec: &ContextSpec) -> Result<Context, Problem> {
+        context::start(&self.git, spec).await
+    }
+}
