@@ -52,7 +52,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
         let marked = ctx.view.marks.contains(row);
         let line = columns.row(ctx, lane, rollout, host, marked);
         lines.push(if at == hosts.cursor {
-            line.patch_style(theme.selected)
+            theme::under_cursor(&line, body.width.saturating_sub(1), theme)
         } else {
             line
         });

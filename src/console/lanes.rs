@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, BorderType, Paragraph};
 use super::draw::Ctx;
 use super::lane_rows::{self, Row};
 use super::text_window::scrollbar;
+use super::theme;
 use super::view::{Click, Focus, Painted};
 
 /// Columns that a panel needs for its words.
@@ -149,7 +150,7 @@ fn paint(frame: &mut Frame, area: Rect, ctx: &Ctx, lane_at: usize, rows: &[Row],
         };
         let under_cursor = row.item.is_some() && here == ctx.view.focus;
         lines.push(if under_cursor {
-            row.line.clone().patch_style(ctx.theme.selected)
+            theme::under_cursor(&row.line, area.width, &ctx.theme)
         } else {
             row.line.clone()
         });

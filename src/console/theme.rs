@@ -4,6 +4,9 @@
 //! some backgrounds. With `NO_COLOR` the same text stands there with bold, dim and reversed only.
 
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::words;
 
 use crate::state::{HostStatus, Verdict};
 
@@ -70,6 +73,12 @@ impl Theme {
             Verdict::Unknown | Verdict::NotRun => self.attention,
         }
     }
+}
+
+/// A row under the cursor: of one look over its whole width, since patches of many colours would not read as one row.
+pub(super) fn under_cursor(line: &Line, columns: u16, theme: &Theme) -> Line<'static> {
+    let text: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
+    Line::from(Span::styled(words::pad(&text, columns.into()), theme.selected))
 }
 
 /// The glyph of a verdict; the word always stands beside it.

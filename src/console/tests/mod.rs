@@ -3,4 +3,6 @@
 pub(crate) mod fixture;
 mod harness;
 mod keys;
+mod picture;
 mod screens;
+mod svg;
