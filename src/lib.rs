@@ -16,6 +16,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod docker;
 pub mod engine;
 pub mod headless;
 pub mod journal;
