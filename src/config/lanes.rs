@@ -11,6 +11,18 @@ use super::types::{AwsConfig, BuildInputs, Endpoints, LaneConfig, RolloutConfig,
 use crate::names::Region;
 use crate::text::Clean;
 
+/// What SSM takes when nothing is said.
+const DEFAULT_VERSION: &str = "$DEFAULT";
+
+/// What the SSM console proposes; the API would wait for an hour.
+const DEFAULT_DELIVERY_TIMEOUT_SECS: u32 = 600;
+
+/// What SSM takes when nothing is said.
+const DEFAULT_MAX_CONCURRENCY: &str = "50";
+
+/// What SSM takes when nothing is said.
+const DEFAULT_MAX_ERRORS: &str = "0";
+
 /// What can be said for every region and again for one.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
@@ -95,7 +107,6 @@ impl Lane<'_, '_> {
     }
 
     /// One service's address. The region's own words go first, even its endpoint_url before a general one of the service.
-    #[expect(clippy::option_option, reason = "absent and wrong are two things")]
     fn endpoint(&mut self, name: &str, own: &Field<Template>, general: &Field<Template>) -> Option<Option<String>> {
         let every = "aws.endpoint_url";
         let (name, field) = [
@@ -236,7 +247,6 @@ impl Lane<'_, '_> {
     }
 
     /// A value that may be absent; the outer `None` is a mistake.
-    #[expect(clippy::option_option, reason = "absent and wrong are two things")]
     fn optional(&mut self, name: &str, field: &Field<Template>, grammar: &Grammar) -> Option<Option<String>> {
         match field {
             Field::Absent => Some(None),
@@ -261,15 +271,6 @@ impl Lane<'_, '_> {
         None
     }
 }
-
-/// What SSM takes when nothing is said.
-const DEFAULT_VERSION: &str = "$DEFAULT";
-/// What the SSM console proposes; the API would wait for an hour.
-const DEFAULT_DELIVERY_TIMEOUT_SECS: u32 = 600;
-/// What SSM takes when nothing is said.
-const DEFAULT_MAX_CONCURRENCY: &str = "50";
-/// What SSM takes when nothing is said.
-const DEFAULT_MAX_ERRORS: &str = "0";
 
 /// The general values, with the region's own in their place.
 fn merged<T: Clone>(general: &BTreeMap<String, T>, own: &BTreeMap<String, T>) -> BTreeMap<String, T> {

@@ -105,19 +105,18 @@ impl<'s> Reader<'s> {
         self.mistakes
     }
 
-    /// Tells a mistake. One that several regions have in common is told once.
+    /// Tells a mistake. What several regions have in common may be told again for each; the report has it once.
     pub fn mistake(&mut self, mistake: Mistake) {
-        if !self.mistakes.iter().any(|told| told.is_like(&mistake)) {
-            self.mistakes.push(mistake);
-        }
+        self.mistakes.push(mistake);
     }
 
     /// Tells what the value should have been.
     pub fn wrong_type(&mut self, value: &Value<'_>, expected: &str) {
-        self.mistake(
-            Mistake::new(value.at.clone(), format!("`{}` must be {expected}", value.name))
-                .label(format!("this is {}", type_name(value.value))),
-        );
+        let what = match value.is_item {
+            true => format!("every item of `{}` must be {expected}", value.name),
+            false => format!("`{}` must be {expected}", value.name),
+        };
+        self.mistake(Mistake::new(value.at.clone(), what).label(format!("this is {}", type_name(value.value))));
     }
 
     /// Whether `text` fits; tells a mistake at `at` when it doesn't.
@@ -252,6 +251,7 @@ impl<'s> Reader<'s> {
                 .iter()
                 .map(|item| Value {
                     name: value.name.clone(),
+                    is_item: true,
                     key: value.key,
                     key_at: item.span(),
                     at: item.span(),
@@ -292,6 +292,8 @@ impl<'s> Reader<'s> {
 pub(super) struct Value<'t> {
     /// As people name it: `build.args.VERSION`. An item of a list has the list's name.
     pub name: String,
+    /// Whether it is an item of a list.
+    pub is_item: bool,
     /// The last part of the name, as it was written.
     pub key: &'t str,
     /// Where the key is; an item of a list stands for itself.
@@ -328,6 +330,7 @@ impl<'t> Table<'t> {
             .iter()
             .map(|(key, value)| Value {
                 name: join(&name, key.get_ref()),
+                is_item: false,
                 key: key.get_ref(),
                 key_at: key.span(),
                 at: value.span(),

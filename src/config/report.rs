@@ -58,14 +58,11 @@ impl Mistake {
         self
     }
 
-    /// Whether it is the same thing wrong at the same place.
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.at == other.at && self.what == other.what
-    }
-
-    /// The order of the report: by place, with what concerns the whole file at its end.
-    fn position(&self) -> (usize, usize) {
-        self.at.as_ref().map_or((usize::MAX, 0), |at| (at.start, at.end))
+    /// The order of the report: by place, with what concerns the whole file at its end. Equal ones are the same mistake,
+    /// made in several regions; the first of them is told.
+    fn position(&self) -> (usize, usize, &Clean) {
+        let (start, end) = self.at.as_ref().map_or((usize::MAX, 0), |at| (at.start, at.end));
+        (start, end, &self.what)
     }
 
     fn render(&self, renderer: &Renderer, path: &str, text: &str) -> String {
@@ -73,17 +70,23 @@ impl Mistake {
             .primary_title(self.what.as_str())
             .elements(Vec::<Element<'_>>::new());
         if let Some(at) = &self.at {
-            let mut snippet = Snippet::source(text).path(path).annotation({
-                let underline = AnnotationKind::Primary.span(at.clone());
-                if self.label.is_empty() {
-                    underline
-                } else {
-                    underline.label(self.label.as_str())
-                }
+            let other = self.other.as_ref();
+            let (begin, end) = other.map_or((at.start, at.end), |(other, _)| {
+                (at.start.min(other.start), at.end.max(other.end))
             });
-            if let Some((at, label)) = &self.other {
-                snippet = snippet.annotation(AnnotationKind::Context.span(at.clone()).label(label.as_str()));
-            }
+            // Only the lines in question: the renderer goes through all that it is given, once for each mistake.
+            let begin = text[..begin].rfind('\n').map_or(0, |before| before + 1);
+            let end = text[end..].find('\n').map_or(text.len(), |after| end + after);
+            let within = |place: &Place| place.start - begin..place.end - begin;
+            let underline = AnnotationKind::Primary.span(within(at));
+            let snippet = Snippet::source(&text[begin..end])
+                .line_start(1 + text[..begin].matches('\n').count())
+                .path(path)
+                .annotation(match self.label.is_empty() {
+                    true => underline,
+                    false => underline.label(self.label.as_str()),
+                })
+                .annotations(other.map(|(at, label)| AnnotationKind::Context.span(within(at)).label(label.as_str())));
             group = group.element(snippet);
         } else {
             group = group.element(annotate_snippets::Origin::path(path));
@@ -144,7 +147,8 @@ impl ConfigErrors {
 
     /// The file was read and has mistakes.
     pub(super) fn mistaken(path: &Path, text: &str, mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by_key(Mistake::position);
+        mistakes.sort_by(|one, two| one.position().cmp(&two.position()));
+        mistakes.dedup_by(|two, one| one.position() == two.position());
         Self {
             path: Clean::line(&path.to_string_lossy()),
             why: Why::Mistaken {
@@ -239,11 +243,11 @@ fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut bytes = [0; 4];
     for c in text.chars() {
-        let is_harmless = matches!(c, '\n' | '\t' | ' '..='~') || !Clean::line(c.encode_utf8(&mut bytes)).is_empty();
-        if is_harmless && c != '\r' {
-            out.push(c);
-        } else {
-            out.extend(std::iter::repeat_n('?', c.len_utf8()));
+        match c {
+            '\n' | '\t' | ' '..='~' => out.push(c),
+            '\r' => out.push(' '),
+            _ if Clean::line(c.encode_utf8(&mut bytes)).is_empty() => out.push_str(&"?".repeat(c.len_utf8())),
+            _ => out.push(c),
         }
     }
     out

@@ -290,7 +290,7 @@ const RULES: &[Rule] = &[
             ("branch = ''", "`branch` is not a branch's name"),
             ("regions = []", "`regions` is empty"),
             ("regions = 'us-east-1'", "`regions` must be a list"),
-            ("regions = [1]", "`regions` must be a string"),
+            ("regions = [1]", "every item of `regions` must be a string"),
             (
                 "regions = ['us-east-1', 'us-east-1']",
                 "the region us-east-1 is there twice",
@@ -601,6 +601,55 @@ fn every_rule_takes_what_keeps_it_and_names_what_breaks_it() {
     }
 }
 
+/// The keys that a report lists as allowed in a table, so that none is listed and then not looked at.
+#[test]
+fn every_key_that_is_told_is_read() {
+    let headers = [
+        "",
+        "[environment]",
+        "[image]",
+        "[build]",
+        "[aws]",
+        "[[rollout]]",
+        "[region.us-east-2]",
+        "[region.us-east-2.build]",
+        "[region.us-east-2.rollout.linux]",
+    ];
+    for header in headers {
+        let list = report(&with(header, "zzz = 1\n"));
+        let list = list
+            .lines()
+            .find(|line| line.contains("help: keys "))
+            .expect("the keys are told");
+        let (_, keys) = list.rsplit_once(": ").expect("a list");
+        for key in keys.split(", ") {
+            // Nothing in the file is a time of day.
+            let text = with(header, &format!("{key} = 12:00:00\n"));
+            let text = match (header, key) {
+                // A key at the top takes the place of the table of that name.
+                ("", "environment" | "image" | "rollout") => text.replace(&format!("[{key}]"), "[zzz]"),
+                _ => text,
+            };
+            let report = report(&text);
+            assert!(
+                report.contains("this is a date or time") || report.contains("can't differ between regions"),
+                "{header} {key}:\n{report}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mistake_among_thousands_is_told_at_its_line() {
+    let text: String = (1..=2_000).map(|number| format!("unknown-{number} = 1\r\n")).collect();
+    let errors = read(&text).expect_err("nothing in it is known");
+    // `app`, `environment`, `image.repository`, `image.tags` and `regions` are missing.
+    assert_eq!(errors.count(), 2_005);
+    let report = errors.to_string();
+    let expected = "error: unknown key `unknown-1999`\n    --> config.toml:1999:1\n     |\n1999 | unknown-1999 = 1";
+    assert!(report.contains(expected), "{}", &report[report.len() - 4_000..]);
+}
+
 #[test]
 fn two_rollouts_of_one_name_are_shown_together() {
     let again = &BASE[BASE.find("[[rollout]]").expect("a rollout")..];
@@ -753,7 +802,7 @@ fn regions_can_be_picked_and_left_out() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// The example with a stretch of it replaced: by nothing, by TOML's own characters, by anything.
     #[test]
