@@ -2,7 +2,206 @@
 //!
 //! Nothing of the engine is replaced: the same SDK and the same bollard talk to these servers, with only endpoints changed.
 //! The engine never imports this room.
+//!
+//! ```text
+//! server (HTTP) -> desk (log, faults) -> ssm (API) -> fleet (what happens, when)
+//!                                     -> ecr, sts
+//! ```
+//!
+//! Everything behind the server is a plain function of the moment and the request, so that a simulation can drive it on
+//! virtual time through [`Desk::serve`](desk::Desk::serve).
 
+pub mod desk;
 pub mod ecr;
+pub mod faults;
+pub mod fleet;
+pub mod loopback;
+pub mod options;
 pub mod registry;
+mod requests;
+mod scratch;
+mod server;
+mod signature;
+pub mod ssm;
+mod sts;
 pub mod wire;
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+pub use desk::{Call, Desk, Served};
+pub use options::{DockerChoice, Options, Regions};
+pub use requests::Request;
+pub use sts::{ACCOUNT, CALLER};
+
+use crate::aws::{REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY};
+use crate::names::{AccountId, Millis, Region};
+use crate::plan::Mutability;
+use crate::problem::{Kind, Problem};
+use ecr::EcrStandIn;
+use faults::Faults;
+use fleet::story::Troubles;
+use fleet::{Images, Node, Pace, story};
+use scratch::Scratch;
+use server::Server;
+use ssm::{Ssm, World};
+
+/// In a rehearsal, timeouts pass so many times faster than hosts work: ten minutes of delivery window are ten seconds.
+const TIMEOUTS_FASTER: f64 = 60.0;
+/// How long ago `latest` was pushed when a rehearsal begins: three days.
+const EARLIER_MS: i64 = 3 * 24 * 3_600_000;
+
+/// A running rehearsal; dropping it stops its servers and removes its files.
+pub struct Rehearsal {
+    desk: Arc<Desk>,
+    server: Server,
+    ecr: Arc<EcrStandIn>,
+    regions: Vec<Region>,
+    _scratch: Scratch,
+}
+
+impl Rehearsal {
+    /// Sets the scene and starts the servers.
+    ///
+    /// # Errors
+    ///
+    /// A port of loopback that can't be had, or a temporary directory that can't be written.
+    pub async fn start(options: Options) -> Result<Self, Problem> {
+        let names = match options.regions {
+            Some(Regions::Named(names)) => names,
+            Some(Regions::Count(count)) => story::regions(count),
+            None => story::regions(story::USUAL_REGIONS.len()),
+        };
+        let regions: Vec<Region> = names.iter().map(Region::new).collect();
+        let since = Millis::now();
+        let scratch = Scratch::new().map_err(|error| {
+            Problem::new(
+                Kind::Unexpected,
+                format!(
+                    "the rehearsal can't make a directory in {}: {error}",
+                    std::env::temp_dir().display()
+                ),
+                "make room there, or set TMPDIR to a directory that can be written",
+            )
+        })?;
+        let ecr = Arc::new(EcrStandIn::start(scratch.path(), &AccountId::new(ACCOUNT), &regions).await?);
+        for region in &regions {
+            let repository = format!("sento-{region}-processor-ecr");
+            ecr.create_repository(region, &repository, Mutability::Mutable);
+            let pushed_at = Millis(since.0 - EARLIER_MS);
+            ecr.preload(region, &repository, &["latest"], b"the image before", pushed_at)?;
+        }
+        let seed = options.seed.unwrap_or(1);
+        let hosts = options.hosts.unwrap_or(story::USUAL_HOSTS);
+        let world = World {
+            seed,
+            pace: Pace {
+                speed: options.speed.unwrap_or(1.0),
+                timeouts: TIMEOUTS_FASTER,
+            },
+            since,
+            regions: fleets(seed, &names, hosts),
+            images: ecr.clone(),
+        };
+        let api = ecr.clone();
+        let api: desk::EcrApi = Arc::new(move |region, operation, body| api.handle(region, operation, body));
+        let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, [])));
+        let server = Server::start(desk.clone()).await.map_err(|error| {
+            Problem::new(
+                Kind::Unexpected,
+                format!("the rehearsal's server can't listen on 127.0.0.1: {error}"),
+                "see whether this machine's loopback interface is up",
+            )
+        })?;
+        Ok(Self {
+            desk,
+            server,
+            ecr,
+            regions,
+            _scratch: scratch,
+        })
+    }
+
+    /// The address of SSM, ECR's API and STS, for all regions.
+    pub fn api(&self) -> String {
+        format!("http://127.0.0.1:{}", self.server.port)
+    }
+
+    /// Its regions.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// What another shell sets to reach it, and to reach nothing else.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.api()),
+            ("AWS_ACCESS_KEY_ID", REHEARSAL_ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", REHEARSAL_SECRET_KEY.to_owned()),
+            (
+                "AWS_REGION",
+                self.regions.first().map(Region::to_string).unwrap_or_default(),
+            ),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
+        ]
+    }
+
+    /// The faults in force.
+    pub fn faults(&self) -> &Faults {
+        self.desk.faults()
+    }
+
+    /// The requests so far, oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.desk.requests()
+    }
+
+    /// How often an operation was asked for.
+    pub fn count(&self, operation: &str) -> usize {
+        self.desk.count(operation)
+    }
+
+    /// ECR and its registries.
+    pub fn ecr(&self) -> &EcrStandIn {
+        &self.ecr
+    }
+
+    /// The services behind the servers.
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+}
+
+/// The regions' nodes: hosts are shared out evenly.
+fn fleets(seed: u64, regions: &[String], hosts: usize) -> Vec<(String, Vec<Node>)> {
+    let fleet = |(at, region): (usize, &String)| {
+        let share = hosts / regions.len() + usize::from(at < hosts % regions.len());
+        let nodes = story::nodes(seed, region, share, Troubles::usual(at, share));
+        (region.clone(), nodes)
+    };
+    regions.iter().enumerate().map(fleet).collect()
+}
+
+/// What the registry has is what hosts get.
+impl Images for EcrStandIn {
+    fn pulls(&self, region: &str, repository: &str, tag: &str) -> Option<String> {
+        let digest = |repository: &ecr::store::Repository| repository.find(tag).map(|(digest, _)| digest.to_owned());
+        self.store().look(&Region::new(region), repository, digest).ok()?
+    }
+}
+
+/// Every tag exists, with a digest of its own: for a fleet without a registry.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyImage;
+
+impl Images for AnyImage {
+    fn pulls(&self, region: &str, repository: &str, tag: &str) -> Option<String> {
+        let digest = Sha256::digest(format!("{region}/{repository}:{tag}"));
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("sha256:{hex}"))
+    }
+}
