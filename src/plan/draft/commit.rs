@@ -23,15 +23,9 @@ struct Objection {
 
 impl Draft<'_> {
     pub(super) fn commit_check(&self) -> CheckState {
-        settle(self.findings.commit.as_ref(), None, |commit| {
-            if self.is_changed(commit) {
-                match &self.findings.changes {
-                    None => return CheckState::Pending,
-                    Some(Err(problem)) => return CheckState::Failed(problem.clone()),
-                    Some(Ok(_)) => {}
-                }
-            }
-            self.judge(commit)
+        settle(self.findings.commit.as_ref(), None, |commit| match self.config.source {
+            Source::Commit => self.judge(commit),
+            Source::Worktree => settle(self.findings.changes.as_ref(), None, |_| self.judge(commit)),
         })
     }
 

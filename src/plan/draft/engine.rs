@@ -1,10 +1,8 @@
 //! The Docker Engine, and whether it builds for the hosts' platform.
 
 use super::{Draft, passed, settle, warned};
-use crate::config::BuilderChoice;
 use crate::plan::check::CheckState;
 use crate::plan::{Builder, EngineInfo};
-use crate::problem::{Kind, Problem};
 
 /// What fleets usually run on, and what the images of build servers usually are.
 const USUAL: &str = "linux/amd64";
@@ -12,10 +10,9 @@ const USUAL: &str = "linux/amd64";
 impl Draft<'_> {
     pub(super) fn engine_check(&self) -> CheckState {
         settle(self.findings.engine.as_ref(), None, |engine| {
-            let builder = match self.builder(engine) {
-                Some(Builder::Buildkit) => "BuildKit",
-                Some(Builder::Classic) => "classic builder",
-                None => return CheckState::Failed(no_buildkit(engine)),
+            let builder = match engine.builder {
+                Builder::Buildkit => "BuildKit",
+                Builder::Classic => "classic builder",
             };
             let said = format!("{} {builder} {} at {}", engine.version, engine.platform, engine.host);
             let origin = format!("address from: {}", engine.origin);
@@ -24,16 +21,6 @@ impl Draft<'_> {
                 None => passed(format!("{said}\n{origin}")),
             }
         })
-    }
-
-    /// The builder to use; `None` when the configuration asks for one that the engine does not have.
-    pub(super) fn builder(&self, engine: &EngineInfo) -> Option<Builder> {
-        match (self.config.builder, engine.builder) {
-            (BuilderChoice::Auto, builder) => Some(builder),
-            (BuilderChoice::Classic, _) => Some(Builder::Classic),
-            (BuilderChoice::Buildkit, Builder::Buildkit) => Some(Builder::Buildkit),
-            (BuilderChoice::Buildkit, Builder::Classic) => None,
-        }
     }
 
     /// What to know about the image's platform, if anything.
@@ -49,17 +36,6 @@ impl Draft<'_> {
             None => None,
         }
     }
-}
-
-fn no_buildkit(engine: &EngineInfo) -> Problem {
-    Problem::new(
-        Kind::Build,
-        format!(
-            "the Docker Engine {} at {} has no BuildKit, and config.toml asks for it",
-            engine.version, engine.host
-        ),
-        "set build.builder to \"auto\" or \"classic\", or use an engine from 18.09 on",
-    )
 }
 
 /// `os/arch` in Docker's words, without the variant.

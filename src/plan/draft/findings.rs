@@ -13,7 +13,7 @@ use crate::text::Clean;
 pub enum Look {
     /// Which commit the revision is, and how it stands to the repository around it.
     Commit,
-    /// What the working directory adds to the commit, as a digest.
+    /// What the working directory adds to the commit, as a digest; an error when it stands at another commit.
     Changes(CommitId),
     /// Whether the source has this file.
     File(CommitId, String),

@@ -5,7 +5,7 @@ use super::{Draft, Names, passed, settle, warned};
 use crate::config::{LaneConfig, RolloutConfig};
 use crate::plan::check::CheckState;
 use crate::plan::found::Document;
-use crate::plan::{ExpectedHost, Limits, Target};
+use crate::plan::{ExpectedHost, Limits, Ping, Target};
 use crate::problem::{Kind, Problem};
 use crate::words;
 
@@ -112,22 +112,24 @@ fn named(hosts: &[&ExpectedHost]) -> String {
 
 fn offline(hosts: &[ExpectedHost]) -> Option<String> {
     let offline: Vec<&ExpectedHost> = hosts.iter().filter(|host| !host.ping.is_online()).collect();
-    match offline.len() {
-        0 => None,
-        count if count == hosts.len() && count > 1 => {
-            Some(format!("all {count} hosts are offline: {}", named(&offline)))
-        }
-        1 => Some(format!(
-            "1 of {} is offline: {}",
-            words::plural(hosts.len(), "host"),
-            named(&offline)
-        )),
-        count => Some(format!(
-            "{count} of {} hosts are offline: {}",
-            hosts.len(),
-            named(&offline)
-        )),
-    }
+    let is_word_known = |host: &&ExpectedHost| match host.ping {
+        Ping::Online | Ping::ConnectionLost | Ping::Inactive => true,
+        Ping::Other(_) => false,
+    };
+    let word = if offline.iter().all(is_word_known) {
+        "offline"
+    } else {
+        "not online"
+    };
+    let (count, all) = (offline.len(), words::plural(hosts.len(), "host"));
+    let whose = match count {
+        0 => return None,
+        1 if hosts.len() == 1 => "the only host is".to_owned(),
+        1 => format!("1 of {all} is"),
+        _ if count == hosts.len() => format!("all {all} are"),
+        _ => format!("{count} of {all} are"),
+    };
+    Some(format!("{whose} {word}: {}", named(&offline)))
 }
 
 /// Ids that were asked for and that SSM does not manage (a stopped or terminated instance, or one without the agent).

@@ -22,7 +22,7 @@ mod tests;
 pub use findings::{Finding, Findings, Found, Look, RegionFindings, Since};
 
 use super::check::{Check, CheckState, Subject};
-use super::{Commit, Source, Target};
+use super::{Source, Target};
 use crate::config::{Config, LaneConfig, RolloutConfig, Template, Variable, Vars};
 use crate::names::{CommitId, Millis};
 use crate::problem::Problem;
@@ -101,7 +101,7 @@ impl<'a> Draft<'a> {
     pub fn looks(&self) -> Vec<Look> {
         let mut looks = vec![Look::Commit, Look::Engine];
         if let Some(Ok(commit)) = &self.findings.commit {
-            if self.is_changed(commit) {
+            if self.config.source == Source::Worktree {
                 looks.push(Look::Changes(commit.id.clone()));
             }
             looks.extend(
@@ -201,19 +201,19 @@ impl<'a> Draft<'a> {
         checks
     }
 
-    /// Whether the image holds more than the commit.
-    fn is_changed(&self, commit: &Commit) -> bool {
-        self.config.source == Source::Worktree && commit.dirty_count > 0
-    }
-
     /// What `{sha}` stands for; `None` until it is known.
     fn revision(&self) -> Option<Revision> {
         let commit = self.findings.commit.as_ref()?.as_ref().ok()?;
-        let mark = if self.is_changed(commit) {
-            let changes = self.findings.changes.as_ref()?.as_ref().ok()?;
-            format!("-dirty-{changes}")
-        } else {
-            String::new()
+        let mark = match self.config.source {
+            Source::Commit => String::new(),
+            Source::Worktree => {
+                let changes = self.findings.changes.as_ref()?.as_ref().ok()?;
+                if commit.dirty_count > 0 {
+                    format!("-dirty-{changes}")
+                } else {
+                    String::new()
+                }
+            }
         };
         Some(Revision {
             sha: format!("{}{mark}", commit.id),
@@ -225,8 +225,10 @@ impl<'a> Draft<'a> {
     fn commit_failed(&self) -> Option<bool> {
         match self.findings.commit.as_ref()? {
             Err(_) => Some(true),
-            Ok(commit) if self.is_changed(commit) => self.findings.changes.as_ref().map(Result::is_err),
-            Ok(_) => Some(false),
+            Ok(_) => match self.config.source {
+                Source::Commit => Some(false),
+                Source::Worktree => self.findings.changes.as_ref().map(Result::is_err),
+            },
         }
     }
 

@@ -43,8 +43,7 @@ impl Draft<'_> {
     /// `None` when something was not found after all.
     fn assemble(&self, id: DeploymentId, checks: &[Check]) -> Option<Plan> {
         let commit = self.findings.commit.as_ref()?.as_ref().ok()?;
-        let mut engine = self.findings.engine.as_ref()?.as_ref().ok()?.clone();
-        engine.builder = self.builder(&engine)?;
+        let engine = self.findings.engine.as_ref()?.as_ref().ok()?;
         let revision = self.revision()?;
         let mut groups: Vec<Group<'_>> = Vec::new();
         for lane in &self.config.lanes {
@@ -84,7 +83,7 @@ impl Draft<'_> {
             made_at: self.now,
             commit: commit.clone(),
             source: self.config.source,
-            engine,
+            engine: engine.clone(),
             builds,
             lanes,
             warnings,

@@ -6,7 +6,7 @@ use super::fixture::{self, NOW, east, linux, ohio, ubuntu};
 use super::*;
 use crate::config::Parameter;
 use crate::names::{AccountId, DeploymentId, Region, RolloutName};
-use crate::plan::{Builder, Mutability, ParameterValue, Ping, Plan};
+use crate::plan::{Commit, Mutability, ParameterValue, Ping, Plan};
 use crate::problem::Kind;
 
 /// A configuration and what was found, to be bent by a test.

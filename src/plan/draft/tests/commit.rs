@@ -136,18 +136,20 @@ fn an_image_for_another_platform_is_told() {
 }
 
 #[test]
-fn the_builder_is_the_one_asked_for_or_there_is_no_plan() {
+fn a_clean_working_directory_that_is_the_source_must_be_at_the_commit() {
     let mut case = Case::new();
-    case.config.builder = crate::config::BuilderChoice::Classic;
-    assert_eq!(case.plan().engine.builder, Builder::Classic);
-    case.config.builder = crate::config::BuilderChoice::Buildkit;
-    assert_eq!(case.plan().engine.builder, Builder::Buildkit);
-    if let Some(Ok(engine)) = &mut case.findings.engine {
-        engine.builder = Builder::Classic;
-    }
-    let told = case.told(&Subject::Engine);
-    assert!(
-        told.starts_with("failed (Build)") && told.contains("has no BuildKit"),
-        "{told}"
+    case.config.source = Source::Worktree;
+    assert_eq!(case.state(&Subject::Commit), CheckState::Pending);
+    case.findings.changes = Some(Ok("0123456789ab".to_owned()));
+    // Nothing differs, so nothing marks the tag.
+    assert_eq!(case.plan().lanes[0].sha_tag.as_str(), fixture::commit().id.as_str());
+    let elsewhere = Problem::new(
+        Kind::Config,
+        "the working directory is at another commit",
+        "check it out",
     );
+    case.findings.changes = Some(Err(elsewhere.clone()));
+    case.region(&east()).image = None;
+    case.region(&ohio()).image = None;
+    assert_eq!(case.problems(), [elsewhere]);
 }

@@ -45,9 +45,16 @@ fn offline_hosts_are_named_and_start_all_the_same() {
             host.ping = Ping::Inactive;
         }
     });
-    assert!(
-        case.told(&subject())
-            .starts_with("warned: all 12 hosts are offline: web-1, web-2, web-3 and 9 more")
+    let first = |case: &Case| case.told(&subject()).lines().next().map(str::to_owned);
+    let all = "warned: all 12 hosts are offline: web-1, web-2, web-3 and 9 more";
+    assert_eq!(first(&case).as_deref(), Some(all));
+    bend(&mut case, &ubuntu(), |hosts| {
+        hosts.truncate(1);
+        hosts[0].ping = Ping::Other(Clean::line("Sleeping"));
+    });
+    assert_eq!(
+        first(&case).as_deref(),
+        Some("warned: the only host is not online: web-1")
     );
 }
 
