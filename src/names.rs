@@ -98,7 +98,22 @@ impl Token {
     ///
     /// Longer than [`COMMENT_MAX`] only if the rollout's name is longer than the configuration allows.
     pub fn compose(deployment: DeploymentId, region: &Region, rollout: &RolloutName, serial: u32) -> Self {
-        Self::new(format!("qd:{}:{region}:{rollout}:{serial}", deployment.0.simple()))
+        Self::new(format!("{}{region}:{rollout}:{serial}", Self::prefix(deployment)))
+    }
+
+    /// What all tokens of a deployment begin with, and no other token does.
+    pub fn prefix(deployment: DeploymentId) -> String {
+        format!("qd:{}:", deployment.0.simple())
+    }
+
+    /// What [`Token::compose`] made it of: deployment, region, rollout and serial. `None` for another program's Comment.
+    pub fn parts(&self) -> Option<(DeploymentId, Region, RolloutName, u32)> {
+        let mut parts = self.as_str().strip_prefix("qd:")?.split(':');
+        let deployment = parts.next()?.parse().ok()?;
+        let region = Region::new(parts.next().filter(|region| !region.is_empty())?);
+        let rollout = RolloutName::new(parts.next().filter(|name| !name.is_empty())?);
+        let serial = parts.next()?.parse().ok()?;
+        parts.next().is_none().then_some((deployment, region, rollout, serial))
     }
 }
 
@@ -184,6 +199,27 @@ mod tests {
             "{} characters",
             token.as_str().len()
         );
+    }
+
+    #[test]
+    fn a_token_says_what_it_was_made_of_and_a_stranger_says_nothing() {
+        let (id, region, rollout) = (
+            DeploymentId::from_u128(7),
+            Region::new("us-east-1"),
+            RolloutName::new("ubuntu"),
+        );
+        let token = Token::compose(id, &region, &rollout, 3);
+        assert_eq!(token.parts(), Some((id, region, rollout, 3)));
+        for stranger in [
+            "",
+            "nightly patch",
+            "qd:",
+            "qd:7:us-east-1:ubuntu:3:x",
+            "qd:7::ubuntu:3",
+            "qd:x:a:b:1",
+        ] {
+            assert_eq!(Token::new(stranger).parts(), None, "{stranger}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A face (the console, or an output without a terminal) holds a [`Handle`]: it sends [`Action`]s and receives
 //! [`Update`]s. Progress is not sent; it waits on the [`Board`] until the face looks.
 
+mod adopt;
 mod attach;
 pub mod board;
 mod build;
@@ -24,6 +25,7 @@ mod work;
 
 use tokio::sync::mpsc;
 
+pub use adopt::{Adopted, Whose, adopt};
 pub use attach::{Attach, attach};
 pub use board::Board;
 pub use launch::launch;

@@ -301,6 +301,12 @@ pub trait Ssm: Send + Sync {
     /// ListCommands since `since`, to the last page, for the command whose Comment is `token`.
     async fn find(&self, token: &Token, since: Millis) -> Result<Option<Accepted>, AwsError>;
 
+    /// ListCommands to the last page: every command whose Comment is a token that begins with `prefix`.
+    async fn sent(&self, prefix: &str) -> Result<Vec<SentCommand>, AwsError>;
+
+    /// ListCommands for one command, whole; `None` when SSM does not have it, or its Comment is no token.
+    async fn sent_as(&self, command: &CommandId) -> Result<Option<SentCommand>, AwsError>;
+
     /// ListCommands for one command: the cheap look. `None` when SSM does not show it (yet).
     async fn counts(&self, command: &CommandId) -> Result<Option<CommandCounts>, AwsError>;
 
@@ -356,6 +362,17 @@ pub struct Accepted {
     pub command: CommandId,
     /// ExpiresAfter.
     pub expires_at: Option<Millis>,
+}
+
+/// A command of ours as SSM remembers it. No Debug: its parameters may be secret.
+#[derive(Clone)]
+pub struct SentCommand {
+    /// What was sent, the token included.
+    pub request: SendRequest,
+    /// What SSM made of it.
+    pub accepted: Accepted,
+    /// RequestedDateTime.
+    pub requested_at: Option<Millis>,
 }
 
 /// The cheap look at a command.

@@ -13,7 +13,7 @@ use crate::problem::{Kind, Problem};
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     build_args: BTreeMap<(Region, String), SecretString>,
-    parameters: BTreeMap<(Region, RolloutName, String), SecretString>,
+    parameters: BTreeMap<(Region, RolloutName, String), Vec<SecretString>>,
 }
 
 impl Secrets {
@@ -31,12 +31,25 @@ impl Secrets {
                 for (name, parameter) in &rollout.parameters {
                     if let Parameter::Secret(secret) = parameter {
                         let place = (lane.region.clone(), rollout.name.clone(), name.clone());
-                        secrets.parameters.insert(place, secret.clone());
+                        secrets.parameters.insert(place, vec![secret.clone()]);
                     }
                 }
             }
         }
         secrets
+    }
+
+    /// Keeps the parameters of a command that was sent before, by whoever knows no configuration for it.
+    pub(super) fn remember(
+        &mut self,
+        region: &Region,
+        rollout: &RolloutName,
+        parameters: &BTreeMap<String, Vec<SecretString>>,
+    ) {
+        for (name, values) in parameters {
+            let place = (region.clone(), rollout.clone(), name.clone());
+            self.parameters.entry(place).or_insert_with(|| values.clone());
+        }
     }
 
     /// A build's arguments as the builder gets them. Regions that share a build have the same ones, so any of them will do.
@@ -87,12 +100,12 @@ impl Secrets {
                     ParameterValue::Secret => {
                         let place = (region.clone(), rollout.name.clone(), name.clone());
                         let secret = self.parameters.get(&place).cloned();
-                        vec![secret.ok_or_else(|| {
+                        secret.ok_or_else(|| {
                             gone(
                                 &format!("parameter `{name}`"),
                                 &format!("rollout {} in {region}", rollout.name),
                             )
-                        })?]
+                        })?
                     }
                 };
                 Ok((name.clone(), values))

@@ -3,6 +3,7 @@
 mod content;
 mod hosts;
 mod output;
+mod sent;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use secrecy::ExposeSecret;
 use super::fault::{Call, Failed, Service};
 use super::link::{Clients, Link};
 use crate::engine::ports::{
-    Accepted, AwsError, CommandCounts, Document, Invocation, Only, Page, Recipients, SendRequest, Ssm,
+    Accepted, AwsError, CommandCounts, Document, Invocation, Only, Page, Recipients, SendRequest, SentCommand, Ssm,
 };
 use crate::names::{CommandId, HostId, Millis, Token};
 use crate::plan::{ExpectedHost, Target};
@@ -172,33 +173,41 @@ impl Ssm for SdkSsm {
                     },
                 )
             })?;
-        let mut pages = Pages::default();
-        loop {
-            let answer = clients
-                .ssm
-                .list_commands()
-                .filters(filter.clone())
-                .max_results(PAGE)
-                .set_next_token(pages.token())
-                .send()
-                .await
-                .map_err(|error| self.0.fault(&call, &error))?;
-            let ours = answer
-                .commands()
-                .iter()
-                .find(|command| command.comment() == Some(token.as_str()));
-            if let Some(found) = accepted(ours) {
-                return Ok(Some(found));
-            }
-            if !pages.go_on(answer.next_token()) {
-                break;
-            }
+        let mut found = None;
+        self.commands(&clients, &call, Some(filter), |command| {
+            found = accepted(Some(command).filter(|command| command.comment() == Some(token.as_str())));
+            found.is_some()
+        })
+        .await?;
+        Ok(found)
+    }
+
+    async fn sent(&self, prefix: &str) -> Result<Vec<SentCommand>, AwsError> {
+        let clients = self.0.clients().await?;
+        let call = clients
+            .call(Service::Ssm, "ListCommands")
+            .about(format!("comments `{prefix}…`"));
+        let mut found = Vec::new();
+        self.commands(&clients, &call, None, |command| {
+            let ours = command.comment().is_some_and(|comment| comment.starts_with(prefix));
+            found.extend(sent::command(command).filter(|_| ours));
+            false
+        })
+        .await?;
+        Ok(found)
+    }
+
+    async fn sent_as(&self, command: &CommandId) -> Result<Option<SentCommand>, AwsError> {
+        let clients = self.0.clients().await?;
+        let call = clients
+            .call(Service::Ssm, "ListCommands")
+            .about(format!("command {command}"));
+        let answer = clients.ssm.list_commands().command_id(command.as_str()).send().await;
+        match answer {
+            Ok(answer) => Ok(answer.commands().iter().find_map(sent::command)),
+            Err(error) if is(&error, &["InvalidCommandId"]) => Ok(None),
+            Err(error) => Err(self.0.fault(&call, &error)),
         }
-        if pages.repeated {
-            // "Not there" would be a guess, and a guess could send a deployment twice.
-            return Err(call.unknown("gave a page twice, so the list can't be read to its end", "try again"));
-        }
-        Ok(None)
     }
 
     async fn counts(&self, command: &CommandId) -> Result<Option<CommandCounts>, AwsError> {
@@ -306,6 +315,41 @@ impl Ssm for SdkSsm {
             .send()
             .await
             .map_err(|error| self.0.fault(&call, &error))?;
+        Ok(())
+    }
+}
+
+impl SdkSsm {
+    /// Shows every command to `stop` until it says so.
+    async fn commands(
+        &self,
+        clients: &Clients,
+        call: &Call<'_>,
+        filter: Option<CommandFilter>,
+        mut stop: impl FnMut(&Command) -> bool,
+    ) -> Result<(), AwsError> {
+        let mut pages = Pages::default();
+        loop {
+            let answer = clients
+                .ssm
+                .list_commands()
+                .set_filters(filter.clone().map(|filter| vec![filter]))
+                .max_results(PAGE)
+                .set_next_token(pages.token())
+                .send()
+                .await
+                .map_err(|error| self.0.fault(call, &error))?;
+            if answer.commands().iter().any(&mut stop) {
+                return Ok(());
+            }
+            if !pages.go_on(answer.next_token()) {
+                break;
+            }
+        }
+        if pages.repeated {
+            // "Not there" would be a guess, and a guess could send a deployment twice.
+            return Err(call.unknown("gave a page twice, so the list can't be read to its end", "try again"));
+        }
         Ok(())
     }
 }

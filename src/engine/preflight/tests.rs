@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::engine::ports::{
     Accepted, BuildFailure, BuildSpec, Built, Caller, CommandCounts, Context, ContextSpec, Docker, Document, Ecr,
     FoundImage, FoundRepository, Held, Ledger, Login, Only, Page, PushFailure, PushSpec, Pushed, Retagged, SendRequest,
-    Sink, Ssm, Sts,
+    SentCommand, Sink, Ssm, Sts,
 };
 use crate::engine::{Clock, Pace};
 use crate::names::{CommandId, Digest, HostId, Millis, Token};
@@ -144,6 +144,14 @@ impl Ssm for Corner {
     }
 
     async fn find(&self, _: &Token, _: Millis) -> Result<Option<Accepted>, AwsError> {
+        panic!("nothing was sent")
+    }
+
+    async fn sent(&self, _: &str) -> Result<Vec<SentCommand>, AwsError> {
+        panic!("nothing was sent")
+    }
+
+    async fn sent_as(&self, _: &CommandId) -> Result<Option<SentCommand>, AwsError> {
         panic!("nothing was sent")
     }
 

@@ -1,0 +1,55 @@
+//! A command of ours as ListCommands remembers it, for whoever has no journal of it.
+
+use aws_sdk_ssm::types::Command;
+use secrecy::SecretString;
+
+use super::{accepted, millis};
+use crate::engine::ports::{Recipients, SendRequest, SentCommand};
+use crate::names::{HostId, Token};
+use crate::plan::Target;
+use crate::text::Clean;
+
+/// SSM's own default for a command without TimeoutSeconds (user guide).
+const DEFAULT_TIMEOUT: u32 = 3600;
+
+/// The command as it was sent; `None` when its Comment is no token of ours.
+pub(super) fn command(command: &Command) -> Option<SentCommand> {
+    let token = Token::new(command.comment()?);
+    token.parts()?;
+    let hosts = command.instance_ids();
+    let to = if hosts.is_empty() {
+        Recipients::Targets(command.targets().iter().map(target).collect())
+    } else {
+        Recipients::Hosts(hosts.iter().map(HostId::new).collect())
+    };
+    let parameters = command.parameters().into_iter().flatten().map(|(name, values)| {
+        let values = values.iter().map(|value| SecretString::from(value.as_str()));
+        (name.clone(), values.collect())
+    });
+    let text =
+        |text: Option<&str>, otherwise: &str| text.filter(|text| !text.is_empty()).unwrap_or(otherwise).to_owned();
+    Some(SentCommand {
+        request: SendRequest {
+            document: text(command.document_name(), ""),
+            document_version: text(command.document_version(), "$DEFAULT"),
+            parameters: parameters.collect(),
+            to,
+            delivery_timeout_secs: command
+                .timeout_seconds()
+                .and_then(|seconds| u32::try_from(seconds).ok())
+                .unwrap_or(DEFAULT_TIMEOUT),
+            max_concurrency: text(command.max_concurrency(), "50"),
+            max_errors: text(command.max_errors(), "0"),
+            token,
+        },
+        accepted: accepted(Some(command))?,
+        requested_at: command.requested_date_time().and_then(millis),
+    })
+}
+
+fn target(target: &aws_sdk_ssm::types::Target) -> Target {
+    Target {
+        key: Clean::line(target.key().unwrap_or_default()),
+        values: target.values().iter().map(|value| Clean::line(value)).collect(),
+    }
+}
