@@ -107,7 +107,10 @@ impl File {
         table.require(&environment, "environment", "{ name = \"QA\" }", reader);
 
         let aws = table.table("aws", reader, AwsTable::read);
-        let image = table.table("image", reader, ImageTable::read);
+        let image = table.field("image", reader, |reader, value| {
+            let table = reader.table(value, "a table with `repository` and `tags`")?;
+            Some(ImageTable::read(reader, table))
+        });
         let (build, choices) = table.table("build", reader, BuildTable::read);
         let rollouts = table.field("rollout", reader, RolloutTable::read_list);
         let overrides = table.table("region", reader, |reader, table| {
@@ -121,7 +124,11 @@ impl File {
                 Field::Absent | Field::Wrong => EnvironmentTable::default(),
             },
             regions,
-            general: Layer { aws, image, build },
+            general: Layer {
+                aws,
+                image: ImageTable::of(image),
+                build,
+            },
             choices,
             rollouts: match rollouts {
                 Field::Given(rollouts) => rollouts.what,
@@ -180,18 +187,10 @@ impl File {
             branch: self.branch.given().map(|branch| branch.what.clone()),
             environment: Environment {
                 name: self.environment.name.given()?.what.clone(),
-                protected: self
-                    .environment
-                    .protected
-                    .given()
-                    .is_some_and(|protected| protected.what),
+                protected: self.environment.protected.or_default(false)?,
             },
-            source: self.choices.source.given().map_or(Source::Commit, |source| source.what),
-            builder: self
-                .choices
-                .builder
-                .given()
-                .map_or(BuilderChoice::Auto, |builder| builder.what),
+            source: self.choices.source.or_default(Source::Commit)?,
+            builder: self.choices.builder.or_default(BuilderChoice::Auto)?,
             lanes: lanes.into_iter().collect::<Option<_>>()?,
         })
     }
@@ -231,10 +230,7 @@ fn region(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Placed<Region>> 
         });
     }
     // A wrong name is kept, so that a table of the same name is not blamed for it.
-    Some(Placed {
-        at: value.at.clone(),
-        what: Region::new(name),
-    })
+    Some(Placed::new(&value.at, Region::new(name)))
 }
 
 /// `[region.NAME]` for regions of the list.

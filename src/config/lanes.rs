@@ -67,17 +67,19 @@ impl Lane<'_, '_> {
         let repository = self.repository();
         let tags = self.tags();
         let build = self.build();
-        let rollouts: Vec<_> = match own {
-            OwnRollouts::Same => rollouts.iter().map(|rollout| self.rollout(rollout, None)).collect(),
-            OwnRollouts::Keys(keys) => rollouts
-                .iter()
-                .map(|rollout| {
-                    let own = rollout.name.given().and_then(|name| keys.get(name.what.as_str()));
-                    self.rollout(rollout, own)
-                })
-                .collect(),
-            OwnRollouts::List(rollouts) => rollouts.iter().map(|rollout| self.rollout(rollout, None)).collect(),
+        let (rollouts, keys) = match own {
+            OwnRollouts::Same => (rollouts, None),
+            OwnRollouts::Keys(keys) => (rollouts, Some(keys)),
+            OwnRollouts::List(own) => (own.as_slice(), None),
         };
+        let rollouts: Vec<_> = rollouts
+            .iter()
+            .map(|rollout| {
+                let name = rollout.name.given();
+                let own = keys.zip(name).and_then(|(keys, name)| keys.get(name.what.as_str()));
+                self.rollout(rollout, own)
+            })
+            .collect();
         Some(LaneConfig {
             region: self.region.clone(),
             aws: aws?,
@@ -134,10 +136,7 @@ impl Lane<'_, '_> {
         let mut filled = Vec::new();
         for tag in &tags.what {
             let what = self.filled("image.tags", tag, &grammar::TAG);
-            filled.extend(what.map(|what| Placed {
-                at: tag.at.clone(),
-                what,
-            }));
+            filled.extend(what.map(|what| Placed::new(&tag.at, what)));
         }
         unique(self.reader, filled, |tag| format!("the tag `{tag}`"));
         Some(tags.what.iter().map(|tag| tag.what.clone()).collect())
@@ -181,15 +180,13 @@ impl Lane<'_, '_> {
         for target in targets.into_iter().flat_map(|targets| &targets.what) {
             self.target(target);
         }
-        let text = |field: &Field<Clean>, default| match field {
-            Field::Absent => Some(Clean::line(default)),
-            Field::Wrong => None,
-            Field::Given(text) => Some(text.what.clone()),
-        };
+        let delivery_timeout = own.delivery_timeout.or(&general.delivery_timeout);
+        let text =
+            |own: &Field<Clean>, general: &Field<Clean>, default| own.or(general).or_default(Clean::line(default));
         Some(RolloutConfig {
             name: general.name.given()?.what.clone(),
             document: document?.what.clone(),
-            document_version: text(own.document_version.or(&general.document_version), DEFAULT_VERSION)?,
+            document_version: text(&own.document_version, &general.document_version, DEFAULT_VERSION)?,
             targets: targets?
                 .what
                 .iter()
@@ -199,16 +196,9 @@ impl Lane<'_, '_> {
                 })
                 .collect(),
             parameters: merged(&general.parameters, &own.parameters),
-            delivery_timeout_secs: match own.delivery_timeout.or(&general.delivery_timeout) {
-                Field::Absent => DEFAULT_DELIVERY_TIMEOUT_SECS,
-                Field::Wrong => return None,
-                Field::Given(seconds) => seconds.what,
-            },
-            max_concurrency: text(
-                own.max_concurrency.or(&general.max_concurrency),
-                DEFAULT_MAX_CONCURRENCY,
-            )?,
-            max_errors: text(own.max_errors.or(&general.max_errors), DEFAULT_MAX_ERRORS)?,
+            delivery_timeout_secs: delivery_timeout.or_default(DEFAULT_DELIVERY_TIMEOUT_SECS)?,
+            max_concurrency: text(&own.max_concurrency, &general.max_concurrency, DEFAULT_MAX_CONCURRENCY)?,
+            max_errors: text(&own.max_errors, &general.max_errors, DEFAULT_MAX_ERRORS)?,
         })
     }
 
@@ -221,10 +211,7 @@ impl Lane<'_, '_> {
             } else {
                 Some(value.what.render(&self.vars))
             };
-            filled.extend(what.map(|what| Placed {
-                at: value.at.clone(),
-                what,
-            }));
+            filled.extend(what.map(|what| Placed::new(&value.at, what)));
         }
         unique(self.reader, filled, |value| format!("`{value}` of `{}`", target.key));
     }
@@ -238,10 +225,7 @@ impl Lane<'_, '_> {
         table: &Option<Place>,
     ) -> Option<&'f Placed<T>> {
         if matches!(field, Field::Absent) {
-            let key = name.rsplit('.').next().unwrap_or(name);
-            self.reader.mistake(
-                Mistake::new(table.clone(), format!("`{name}` is missing")).help(format!("such as: {key} = {example}")),
-            );
+            self.reader.mistake(Mistake::missing(table.clone(), name, example));
         }
         field.given()
     }

@@ -17,6 +17,12 @@ pub(super) struct Placed<T> {
     pub what: T,
 }
 
+impl<T> Placed<T> {
+    pub fn new(at: &Place, what: T) -> Self {
+        Self { at: at.clone(), what }
+    }
+}
+
 /// A key's value as far as it could be read.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Field<T> {
@@ -35,6 +41,18 @@ impl<T> Field<T> {
         match self {
             Self::Absent => general,
             Self::Wrong | Self::Given(_) => self,
+        }
+    }
+
+    /// The value, or what it is when nothing is said; nothing where it is a mistake.
+    pub fn or_default(&self, default: T) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Absent => Some(default),
+            Self::Wrong => None,
+            Self::Given(value) => Some(value.what.clone()),
         }
     }
 
@@ -381,12 +399,7 @@ impl<'t> Table<'t> {
         match self.entries.iter().find(|entry| entry.key == key) {
             None if self.misspelt.contains(&key) => Field::Wrong,
             None => Field::Absent,
-            Some(value) => read(reader, value).map_or(Field::Wrong, |what| {
-                Field::Given(Placed {
-                    at: value.at.clone(),
-                    what,
-                })
-            }),
+            Some(value) => read(reader, value).map_or(Field::Wrong, |what| Field::Given(Placed::new(&value.at, what))),
         }
     }
 
@@ -410,10 +423,7 @@ impl<'t> Table<'t> {
     /// Tells about a key that has to be there.
     pub fn require<T>(&self, field: &Field<T>, key: &str, example: &str, reader: &mut Reader<'_>) {
         if matches!(field, Field::Absent) {
-            reader.mistake(
-                Mistake::new(self.at.clone(), format!("`{}` is missing", join(&self.name, key)))
-                    .help(format!("such as: {key} = {example}")),
-            );
+            reader.mistake(Mistake::missing(self.at.clone(), &join(&self.name, key), example));
         }
     }
 }

@@ -40,6 +40,12 @@ impl Mistake {
         }
     }
 
+    /// Something that has to be there is not; `at` is the table that it belongs to.
+    pub fn missing(at: Option<Place>, name: &str, example: &str) -> Self {
+        let key = name.rsplit('.').next().unwrap_or(name);
+        Self::new(at, format!("`{name}` is missing")).help(format!("such as: {key} = {example}"))
+    }
+
     /// Says something beside the place.
     pub fn label(mut self, label: impl AsRef<str>) -> Self {
         self.label = Clean::line(label.as_ref());

@@ -68,6 +68,19 @@ pub(super) struct ImageTable {
 }
 
 impl ImageTable {
+    /// Nothing is missing from a table that is a mistake itself.
+    pub fn of(field: Field<Self>) -> Self {
+        match field {
+            Field::Given(image) => image.what,
+            Field::Absent => Self::default(),
+            Field::Wrong => Self {
+                at: None,
+                repository: Field::Wrong,
+                tags: Field::Wrong,
+            },
+        }
+    }
+
     pub fn read(reader: &mut Reader<'_>, mut table: Table<'_>) -> Self {
         table.know(&["repository", "tags"], reader);
         Self {
@@ -299,11 +312,7 @@ fn templates(reader: &mut Reader<'_>, value: &Value<'_>, scope: Scope) -> Option
 }
 
 fn template(reader: &mut Reader<'_>, value: &Value<'_>, scope: Scope) -> Option<Placed<Template>> {
-    let what = reader.template(value, scope)?;
-    Some(Placed {
-        at: value.at.clone(),
-        what,
-    })
+    Some(Placed::new(&value.at, reader.template(value, scope)?))
 }
 
 /// An image's tags, the first of which is the commit's own.
