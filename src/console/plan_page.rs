@@ -457,7 +457,11 @@ fn limits(ctx: &Ctx, plan: &Plan, width: usize, lines: &mut Vec<Line<'static>>) 
 fn warnings(ctx: &Ctx, plan: &Plan, width: usize, lines: &mut Vec<Line<'static>>) {
     let told = |warning: &str| {
         ctx.view.preflight.checks.iter().any(|check| match &check.state {
-            CheckState::Warned(text) => text.as_str().contains(warning) || warning.contains(text.as_str()),
+            // The plan names a warning's place before it; the check's own lines have it beside them.
+            CheckState::Warned(text) => text
+                .as_str()
+                .lines()
+                .any(|line| !line.is_empty() && warning.ends_with(line)),
             CheckState::Pending | CheckState::Passed(_) | CheckState::Failed(_) => false,
         })
     };

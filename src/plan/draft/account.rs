@@ -1,11 +1,10 @@
 //! Whose account it is.
 
-use super::{Draft, passed, settle, warned};
+use super::{Draft, Said, passed, settle, warned};
 use crate::config::LaneConfig;
-use crate::plan::check::CheckState;
 
 impl Draft<'_> {
-    pub(super) fn account_check(&self, lane: &LaneConfig) -> CheckState {
+    pub(super) fn account_check(&self, lane: &LaneConfig) -> Said {
         let found = self.region(lane).and_then(|found| found.caller.as_ref());
         settle(found, None, |caller| {
             let who = caller.arn.as_str().splitn(6, ':').nth(5).unwrap_or(caller.arn.as_str());
@@ -13,7 +12,7 @@ impl Draft<'_> {
             match &caller.endpoint {
                 None => passed(said),
                 Some(endpoint) if self.rehearsal => passed(format!("{said}\nanswered by {endpoint}")),
-                Some(endpoint) => warned(format!("not AWS's own endpoint: {endpoint}\n{said}")),
+                Some(endpoint) => warned([format!("not AWS's own endpoint: {endpoint}")], said),
             }
         })
     }

@@ -1,8 +1,7 @@
 //! The commit and its guards, and the Dockerfile in the source.
 
-use super::{Draft, NO_COMMIT, is_showable, passed, settle, warned};
+use super::{Draft, NO_COMMIT, Said, is_showable, passed, settle, warned};
 use crate::config::{BuildInputs, Input};
-use crate::plan::check::CheckState;
 use crate::plan::{Commit, Source};
 use crate::problem::{Kind, Problem};
 use crate::words;
@@ -22,14 +21,14 @@ struct Objection {
 }
 
 impl Draft<'_> {
-    pub(super) fn commit_check(&self) -> CheckState {
+    pub(super) fn commit_check(&self) -> Said {
         settle(self.findings.commit.as_ref(), None, |commit| match self.config.source {
             Source::Commit => self.judge(commit),
             Source::Worktree => settle(self.findings.changes.as_ref(), None, |_| self.judge(commit)),
         })
     }
 
-    fn judge(&self, commit: &Commit) -> CheckState {
+    fn judge(&self, commit: &Commit) -> Said {
         let objections = self.objections(commit);
         let refused: Vec<&Objection> = objections.iter().filter(|objection| !objection.allowed).collect();
         let short = commit.id.short();
@@ -38,14 +37,14 @@ impl Draft<'_> {
                 .iter()
                 .map(|one| format!("commit {short} {}", one.what))
                 .collect();
-            return CheckState::Failed(Problem::new(Kind::Guard, what.join("\n"), remedy(&refused)));
+            return Said::Failed(Problem::new(Kind::Guard, what.join("\n"), remedy(&refused)));
         }
         let said = format!("{short} {}\n{}", commit.subject, self.standing(commit));
         if objections.is_empty() {
             passed(said)
         } else {
-            let what: Vec<String> = objections.iter().map(|one| format!("{short} {}", one.what)).collect();
-            warned(format!("{}\n{said}", what.join("\n")))
+            let what = objections.iter().map(|one| format!("{short} {}", one.what));
+            warned(what, said)
         }
     }
 
@@ -91,13 +90,13 @@ impl Draft<'_> {
             let names = words::names(&names, commit.dirty_count as usize, NAMED);
             match self.config.source {
                 Source::Commit => object(
-                    format!("leaves out {files}\n{names}"),
+                    format!("leaves out {files}: {names}"),
                     "commit or stash the changes".to_owned(),
                     Some("--allow-dirty"),
                     dirty,
                 ),
                 // `source = "worktree"` asks for it.
-                Source::Worktree => object(format!("goes out with {files}\n{names}"), String::new(), None, true),
+                Source::Worktree => object(format!("goes out with {files}: {names}"), String::new(), None, true),
             }
         }
         objections
@@ -132,7 +131,7 @@ impl Draft<'_> {
         paths
     }
 
-    pub(super) fn dockerfile_check(&self) -> CheckState {
+    pub(super) fn dockerfile_check(&self) -> Said {
         let missing = self
             .findings
             .commit
@@ -140,14 +139,14 @@ impl Draft<'_> {
             .and_then(|found| found.is_err().then_some(NO_COMMIT));
         let commit = self.findings.commit.as_ref().and_then(|found| found.as_ref().ok());
         let Some(commit) = commit else {
-            return settle::<()>(None, missing, |()| CheckState::Pending);
+            return settle::<()>(None, missing, |()| Said::Pending);
         };
         let paths = self.dockerfiles();
         let mut absent = Vec::new();
         for path in &paths {
             match self.findings.files.get(path) {
-                None => return CheckState::Pending,
-                Some(Err(problem)) => return CheckState::Failed(problem.clone()),
+                None => return Said::Pending,
+                Some(Err(problem)) => return Said::Failed(problem.clone()),
                 Some(Ok(true)) => {}
                 Some(Ok(false)) => absent.push(format!("`{path}`")),
             }
@@ -157,7 +156,7 @@ impl Draft<'_> {
             Source::Worktree => "the working directory".to_owned(),
         };
         if !absent.is_empty() {
-            return CheckState::Failed(Problem::new(
+            return Said::Failed(Problem::new(
                 Kind::Config,
                 format!("there is no {} in {place}", absent.join(" and no ")),
                 "set build.context and build.dockerfile in config.toml to where the Dockerfile is",
@@ -168,14 +167,14 @@ impl Draft<'_> {
     }
 
     /// A plain build argument that would not survive being shown.
-    fn unshowable_inputs(&self) -> Option<CheckState> {
+    fn unshowable_inputs(&self) -> Option<Said> {
         let args = self.config.lanes.iter().flat_map(|lane| &lane.build.args);
         let mut unshowable = args.filter(|(_, input)| match input {
             Input::Plain(template) => !is_showable(&template.to_string()),
             Input::Secret(_) => false,
         });
         let (name, _) = unshowable.next()?;
-        Some(CheckState::Failed(Problem::new(
+        Some(Said::Failed(Problem::new(
             Kind::Config,
             format!("the build argument `{name}` holds control or invisible characters, which can't be shown"),
             "mark it as a secret, and it is passed on exactly as it is",

@@ -3,9 +3,8 @@
 use secrecy::ExposeSecret;
 
 use super::repository::profile;
-use super::{Draft, Names, is_showable, passed, settle};
+use super::{Draft, Names, Said, is_showable, passed, settle};
 use crate::config::{LaneConfig, Parameter, RolloutConfig, Template, near_miss};
-use crate::plan::check::CheckState;
 use crate::plan::found::{Document, DocumentParameter};
 use crate::problem::{Kind, Problem};
 use crate::words;
@@ -20,30 +19,25 @@ struct Values {
 }
 
 impl Draft<'_> {
-    pub(super) fn document_check(
-        &self,
-        lane: &LaneConfig,
-        rollout: &RolloutConfig,
-        names: Option<&Names<'_>>,
-    ) -> CheckState {
+    pub(super) fn document_check(&self, lane: &LaneConfig, rollout: &RolloutConfig, names: Option<&Names<'_>>) -> Said {
         let found = self.region(lane).and_then(|found| found.documents.get(&rollout.name));
         let missing = self.missing(lane, [&rollout.document]);
         settle(found, missing, |document| {
             let Some(names) = names else {
-                return CheckState::Pending;
+                return Said::Pending;
             };
             let name = names
                 .fill(&rollout.document)
                 .unwrap_or_else(|| rollout.document.to_string());
             let Some(document) = document else {
-                return CheckState::Failed(absent(lane, rollout, &name));
+                return Said::Failed(absent(lane, rollout, &name));
             };
             let mut complaints = complaints(document, rollout);
             for (key, parameter) in &rollout.parameters {
                 let Some(values) = values(parameter, names) else {
                     // A value names the commit: wait for it, unless it will never come.
                     if self.commit_failed() != Some(true) {
-                        return CheckState::Pending;
+                        return Said::Pending;
                     }
                     continue;
                 };
@@ -59,7 +53,7 @@ impl Draft<'_> {
             if complaints.is_empty() {
                 passed(said(&name, document, rollout))
             } else {
-                CheckState::Failed(refused(&name, document, rollout, &complaints))
+                Said::Failed(refused(&name, document, rollout, &complaints))
             }
         })
     }

@@ -1,14 +1,13 @@
 //! The Docker Engine, and whether it builds for the hosts' platform.
 
-use super::{Draft, passed, settle, warned};
-use crate::plan::check::CheckState;
+use super::{Draft, Said, passed, settle, warned};
 use crate::plan::{Builder, EngineInfo};
 
 /// What fleets usually run on, and what the images of build servers usually are.
 const USUAL: &str = "linux/amd64";
 
 impl Draft<'_> {
-    pub(super) fn engine_check(&self) -> CheckState {
+    pub(super) fn engine_check(&self) -> Said {
         settle(self.findings.engine.as_ref(), None, |engine| {
             let builder = match engine.builder {
                 Builder::Buildkit => "BuildKit",
@@ -17,7 +16,7 @@ impl Draft<'_> {
             let said = format!("{} {builder} {} at {}", engine.version, engine.platform, engine.host);
             let origin = format!("address from: {}", engine.origin);
             match self.mismatch(engine) {
-                Some(mismatch) => warned(format!("{mismatch}\n{said}\n{origin}")),
+                Some(mismatch) => warned([mismatch], format!("{said}\n{origin}")),
                 None => passed(format!("{said}\n{origin}")),
             }
         })

@@ -1,9 +1,8 @@
 //! The hosts of a rollout: who is expected, who is offline, who is told twice.
 
 use super::repository::profile;
-use super::{Draft, Names, passed, settle, warned};
+use super::{Draft, Names, Said, passed, settle, warned};
 use crate::config::{LaneConfig, RolloutConfig};
-use crate::plan::check::CheckState;
 use crate::plan::found::Document;
 use crate::plan::{ExpectedHost, Limits, Ping, Target};
 use crate::problem::{Kind, Problem};
@@ -15,26 +14,21 @@ const NAMED: usize = 3;
 const LISTED: usize = 12;
 
 impl Draft<'_> {
-    pub(super) fn hosts_check(
-        &self,
-        lane: &LaneConfig,
-        rollout: &RolloutConfig,
-        names: Option<&Names<'_>>,
-    ) -> CheckState {
+    pub(super) fn hosts_check(&self, lane: &LaneConfig, rollout: &RolloutConfig, names: Option<&Names<'_>>) -> Said {
         let region = self.region(lane);
         let found = region.and_then(|found| found.hosts.get(&rollout.name));
         let values = rollout.targets.iter().flat_map(|target| &target.values);
         settle(found, self.missing(lane, values), |hosts| {
             let targets = names.and_then(|names| names.targets(rollout)).unwrap_or_default();
             if hosts.is_empty() {
-                return CheckState::Failed(nobody(lane, &targets));
+                return Said::Failed(nobody(lane, &targets));
             }
             let Some(twice) = self.told_twice(lane, rollout, hosts) else {
-                return CheckState::Pending;
+                return Said::Pending;
             };
             let document = region.and_then(|found| found.documents.get(&rollout.name));
             if document.is_none() && self.missing(lane, [&rollout.document]).is_none() {
-                return CheckState::Pending;
+                return Said::Pending;
             }
             let mut warnings = Vec::new();
             warnings.extend(offline(hosts));
@@ -47,7 +41,7 @@ impl Draft<'_> {
             if warnings.is_empty() {
                 passed(format!("{}, all online\n{said}", words::plural(hosts.len(), "host")))
             } else {
-                warned(format!("{}\n{said}", warnings.join("\n")))
+                warned(warnings, said)
             }
         })
     }

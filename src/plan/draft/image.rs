@@ -1,9 +1,8 @@
 //! The image that is there already, the one that runs now, and the commits between them.
 
-use super::{Draft, Look, Names, Since, passed, settle, short_tag, warned};
+use super::{Draft, Look, Names, Said, Since, passed, settle, short_tag, warned};
 use crate::config::{LaneConfig, Template};
 use crate::names::CommitId;
-use crate::plan::check::CheckState;
 use crate::plan::found::FoundImage;
 use crate::words;
 
@@ -11,7 +10,7 @@ use crate::words;
 const LISTED: usize = 6;
 
 impl Draft<'_> {
-    pub(super) fn image_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> CheckState {
+    pub(super) fn image_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> Said {
         let Some(template) = lane.tags.first() else {
             return passed("no tag is configured");
         };
@@ -29,7 +28,7 @@ impl Draft<'_> {
         })
     }
 
-    pub(super) fn current_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> CheckState {
+    pub(super) fn current_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> Said {
         let Some(template) = lane.tags.get(1) else {
             return passed("no tag moves");
         };
@@ -41,44 +40,40 @@ impl Draft<'_> {
                 return passed(format!("nothing: there is no {tag} yet"));
             };
             match &self.findings.commit {
-                None => return CheckState::Pending,
+                None => return Said::Pending,
                 Some(Err(_)) => return passed(self.bare(image)),
                 Some(Ok(_)) if self.since_look(lane).is_none() => return passed(self.unknown(image)),
                 Some(Ok(_)) => {}
             }
             // git's answer: what it could not tell stops nobody.
             match region.and_then(|found| found.since.as_ref()) {
-                None => CheckState::Pending,
-                Some(Err(problem)) => warned(format!("{}\n{}", self.unknown(image), problem.what)),
+                None => Said::Pending,
+                Some(Err(problem)) => warned([self.bare(image)], problem.what.to_string()),
                 Some(Ok(None)) => passed(self.unknown(image)),
                 Some(Ok(Some(since))) => {
-                    let said = self.compared(image, since);
-                    if since.behind == 0 { passed(said) } else { warned(said) }
+                    let compared = self.compared(image, since);
+                    let subjects = subjects(since);
+                    if since.behind == 0 {
+                        passed(format!("{compared}{subjects}"))
+                    } else {
+                        warned([compared], subjects.trim_start().to_owned())
+                    }
                 }
             }
         })
     }
 
-    /// What runs, how far the deployed commit is from it, and the subjects in between.
+    /// What runs, and how far the deployed commit is from it.
     fn compared(&self, image: &FoundImage, since: &Since) -> String {
         let running = format!("{}{}", since.running.short(), self.pushed(image));
         let ahead = words::plural(since.ahead as usize, "commit");
         let behind = words::plural(since.behind as usize, "commit");
-        let mut said = match (since.ahead, since.behind) {
+        match (since.ahead, since.behind) {
             (0, 0) => format!("{running}: this commit already"),
             (_, 0) => format!("{running}; {ahead} on top of it"),
             (0, _) => format!("{running}: this goes back by {behind}"),
             (_, _) => format!("{running}: this drops {behind} and adds {ahead}"),
-        };
-        let listed = since.subjects.len().min(LISTED);
-        for subject in &since.subjects[..listed] {
-            said.push_str(&format!("\n+ {subject}"));
         }
-        let more = (since.ahead as usize).saturating_sub(listed);
-        if more > 0 && listed > 0 {
-            said.push_str(&format!("\nand {more} more"));
-        }
-        said
     }
 
     fn unknown(&self, image: &FoundImage) -> String {
@@ -117,6 +112,20 @@ impl Draft<'_> {
             commit: commit.id.clone(),
         })
     }
+}
+
+/// The commits that come on top, a line each.
+fn subjects(since: &Since) -> String {
+    let listed = since.subjects.len().min(LISTED);
+    let mut lines: String = since.subjects[..listed]
+        .iter()
+        .map(|subject| format!("\n+ {subject}"))
+        .collect();
+    let more = (since.ahead as usize).saturating_sub(listed);
+    if more > 0 && listed > 0 {
+        lines.push_str(&format!("\nand {more} more"));
+    }
+    lines
 }
 
 /// The full commit id that a tag holds, as in `4f1c…`, `main-4f1c…` and `4f1c…-dirty-…`.

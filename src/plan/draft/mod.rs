@@ -16,16 +16,17 @@ mod hosts;
 mod image;
 mod plan;
 mod repository;
+mod said;
 #[cfg(test)]
 mod tests;
 
 pub use findings::{Finding, Findings, Found, Look, RegionFindings, Since};
 
-use super::check::{Check, CheckState, Subject};
+use self::said::{Said, passed, settle, warned};
+use super::check::{Check, Subject};
 use super::{Source, Target};
 use crate::config::{Config, LaneConfig, RolloutConfig, Template, Variable, Vars};
 use crate::names::{CommitId, Millis};
-use crate::problem::Problem;
 use crate::text::Clean;
 
 /// Guards that the operator opened.
@@ -166,39 +167,39 @@ impl<'a> Draft<'a> {
 
     /// Every check as it stands, in the order of the plan's screen.
     pub fn checks(&self) -> Vec<Check> {
-        let mut checks = vec![
-            check(Subject::Commit, self.commit_check()),
-            check(Subject::Dockerfile, self.dockerfile_check()),
-            check(Subject::Engine, self.engine_check()),
+        let said = self.said().into_iter();
+        said.map(|(subject, said)| Check {
+            subject,
+            state: said.into(),
+        })
+        .collect()
+    }
+
+    fn said(&self) -> Vec<(Subject, Said)> {
+        let mut said = vec![
+            (Subject::Commit, self.commit_check()),
+            (Subject::Dockerfile, self.dockerfile_check()),
+            (Subject::Engine, self.engine_check()),
         ];
         let revision = self.revision();
         for lane in &self.config.lanes {
             let names = self.names(lane, revision.as_ref());
+            let names = names.as_ref();
             let region = || lane.region.clone();
-            checks.push(check(Subject::Account(region()), self.account_check(lane)));
-            checks.push(check(
-                Subject::Repository(region()),
-                self.repository_check(lane, names.as_ref()),
-            ));
-            checks.push(check(Subject::Image(region()), self.image_check(lane, names.as_ref())));
+            said.push((Subject::Account(region()), self.account_check(lane)));
+            said.push((Subject::Repository(region()), self.repository_check(lane, names)));
+            said.push((Subject::Image(region()), self.image_check(lane, names)));
             if lane.tags.len() > 1 {
-                checks.push(check(
-                    Subject::Current(region()),
-                    self.current_check(lane, names.as_ref()),
-                ));
+                said.push((Subject::Current(region()), self.current_check(lane, names)));
             }
             for rollout in &lane.rollouts {
-                checks.push(check(
-                    Subject::Document(region(), rollout.name.clone()),
-                    self.document_check(lane, rollout, names.as_ref()),
-                ));
-                checks.push(check(
-                    Subject::Hosts(region(), rollout.name.clone()),
-                    self.hosts_check(lane, rollout, names.as_ref()),
-                ));
+                let document = Subject::Document(region(), rollout.name.clone());
+                said.push((document, self.document_check(lane, rollout, names)));
+                let hosts = Subject::Hosts(region(), rollout.name.clone());
+                said.push((hosts, self.hosts_check(lane, rollout, names)));
             }
         }
-        checks
+        said
     }
 
     /// What `{sha}` stands for; `None` until it is known.
@@ -273,32 +274,6 @@ impl<'a> Draft<'a> {
             (decided && matches!(repository, Err(_) | Ok(None))).then_some(NO_REPOSITORY)
         })
     }
-}
-
-fn check(subject: Subject, state: CheckState) -> Check {
-    Check { subject, state }
-}
-
-/// The state of a check that one answer decides.
-fn settle<T>(
-    found: Option<&Result<T, Problem>>,
-    missing: Option<Missing>,
-    told: impl FnOnce(&T) -> CheckState,
-) -> CheckState {
-    match (found, missing) {
-        (Some(Ok(found)), _) => told(found),
-        (Some(Err(problem)), _) => CheckState::Failed(problem.clone()),
-        (None, Some(missing)) => CheckState::Warned(Clean::line(&format!("not looked at: {missing}"))),
-        (None, None) => CheckState::Pending,
-    }
-}
-
-fn passed(text: impl AsRef<str>) -> CheckState {
-    CheckState::Passed(Clean::block(text.as_ref()))
-}
-
-fn warned(text: impl AsRef<str>) -> CheckState {
-    CheckState::Warned(Clean::block(text.as_ref()))
 }
 
 /// What will be shown and stored of `text` is what will be sent. Where cleaning would change it, it can only be sent as a secret.

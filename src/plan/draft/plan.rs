@@ -1,9 +1,9 @@
 //! The plan itself, once nothing is pending and nothing forbids it.
 
-use super::{Draft, Names};
+use super::{Draft, Names, Said};
 use crate::config::{LaneConfig, Parameter, ResolvedBuild, RolloutConfig};
 use crate::names::{AccountId, BuildId, DeploymentId, Region};
-use crate::plan::check::{Check, CheckState};
+use crate::plan::check::Subject;
 use crate::plan::found::Document;
 use crate::plan::{BuildPlan, CurrentImage, LanePlan, ParameterValue, Plan, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
@@ -18,19 +18,20 @@ struct Group<'a> {
 impl Draft<'_> {
     /// What will be done, or every reason why not; `None` while a check is pending.
     pub fn plan(&self, id: DeploymentId) -> Option<Result<Plan, Vec<Problem>>> {
-        let checks = self.checks();
         let mut problems = Vec::new();
-        for check in &checks {
-            match &check.state {
-                CheckState::Pending => return None,
-                CheckState::Failed(problem) => problems.push(problem.clone()),
-                CheckState::Passed(_) | CheckState::Warned(_) => {}
+        let mut told = Vec::new();
+        for (subject, said) in self.said() {
+            match said {
+                Said::Pending => return None,
+                Said::Passed(_) => {}
+                Said::Warned { warnings, .. } => told.extend(warnings.iter().map(|warning| placed(&subject, warning))),
+                Said::Failed(problem) => problems.push(problem),
             }
         }
         if !problems.is_empty() {
             return Some(Err(problems));
         }
-        let plan = self.assemble(id, &checks).ok_or_else(|| {
+        let plan = self.assemble(id, told).ok_or_else(|| {
             vec![Problem::new(
                 Kind::Unexpected,
                 "every check passed, and the plan is incomplete all the same",
@@ -41,7 +42,7 @@ impl Draft<'_> {
     }
 
     /// `None` when something was not found after all.
-    fn assemble(&self, id: DeploymentId, checks: &[Check]) -> Option<Plan> {
+    fn assemble(&self, id: DeploymentId, mut warnings: Vec<Clean>) -> Option<Plan> {
         let commit = self.findings.commit.as_ref()?.as_ref().ok()?;
         let engine = self.findings.engine.as_ref()?.as_ref().ok()?;
         let revision = self.revision()?;
@@ -74,7 +75,7 @@ impl Draft<'_> {
             .iter()
             .map(|lane| self.lane(lane, &self.names(lane, Some(&revision))?, &builds))
             .collect::<Option<Vec<_>>>()?;
-        let warnings = warnings(checks).chain(self.across(&groups)).collect();
+        warnings.extend(self.across(&groups));
         Some(Plan {
             id,
             app: self.config.app.clone(),
@@ -183,7 +184,7 @@ impl Draft<'_> {
         for group in groups {
             warnings.extend(self.digests(group));
         }
-        warnings.iter().map(|warning| Clean::block(warning)).collect()
+        warnings.iter().map(|warning| Clean::line(warning)).collect()
     }
 
     /// Regions in more than one account, which may be meant and may be a wrong profile.
@@ -273,16 +274,8 @@ fn output_step(document: &Document) -> Option<Clean> {
     }
 }
 
-/// What the checks warned of, each with its place.
-fn warnings(checks: &[Check]) -> impl Iterator<Item = Clean> {
-    checks.iter().filter_map(|check| match &check.state {
-        CheckState::Warned(text) => {
-            let region = check
-                .subject
-                .region()
-                .map_or_else(String::new, |region| format!("{region} "));
-            Some(Clean::block(&format!("{region}{}: {text}", check.subject.title())))
-        }
-        CheckState::Pending | CheckState::Passed(_) | CheckState::Failed(_) => None,
-    })
+/// A check's warning with its place.
+fn placed(subject: &Subject, warning: &str) -> Clean {
+    let region = subject.region().map_or_else(String::new, |region| format!("{region} "));
+    Clean::line(&format!("{region}{}: {warning}", subject.title()))
 }

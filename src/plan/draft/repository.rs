@@ -1,8 +1,7 @@
 //! The ECR repository, and whether tags can move in it.
 
-use super::{Draft, Names, passed, settle};
+use super::{Draft, Names, Said, passed, settle};
 use crate::config::LaneConfig;
-use crate::plan::check::CheckState;
 use crate::plan::{Mutability, Repository};
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
@@ -11,10 +10,10 @@ use crate::text::Clean;
 const FILTERS_MAX: usize = 5;
 
 impl Draft<'_> {
-    pub(super) fn repository_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> CheckState {
+    pub(super) fn repository_check(&self, lane: &LaneConfig, names: Option<&Names<'_>>) -> Said {
         let found = self.region(lane).and_then(|found| found.repository.as_ref());
         settle(found, self.missing(lane, []), |repository| match (repository, names) {
-            (None, _) => CheckState::Failed(absent(lane, names)),
+            (None, _) => Said::Failed(absent(lane, names)),
             (Some(repository), None) => passed(said(repository)),
             (Some(repository), Some(names)) => {
                 let moving = lane.tags.iter().skip(1).filter_map(|tag| names.fill(tag));
@@ -22,7 +21,7 @@ impl Draft<'_> {
                 if stuck.is_empty() {
                     passed(said(repository))
                 } else {
-                    CheckState::Failed(immovable(lane, repository, &stuck))
+                    Said::Failed(immovable(lane, repository, &stuck))
                 }
             }
         })

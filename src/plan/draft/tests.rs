@@ -6,8 +6,9 @@ use super::fixture::{self, NOW, east, linux, ohio, ubuntu};
 use super::*;
 use crate::config::Parameter;
 use crate::names::{AccountId, DeploymentId, Region, RolloutName};
+use crate::plan::check::CheckState;
 use crate::plan::{Commit, Mutability, ParameterValue, Ping, Plan};
-use crate::problem::Kind;
+use crate::problem::{Kind, Problem};
 
 /// A configuration and what was found, to be bent by a test.
 struct Case {

@@ -43,7 +43,13 @@ fn a_commit_that_is_elsewhere_is_refused_with_every_reason() {
     assert_eq!(case.problems()[0].kind, Kind::Guard);
     case.guards.allow_unpushed = true;
     insta::assert_snapshot!(case.told(&Subject::Commit));
-    assert_eq!(case.plan().warnings.len(), 1);
+    assert_eq!(
+        case.plan().warnings,
+        [
+            Clean::line("commit: 4f1c2ab is not on branch main"),
+            Clean::line("commit: 4f1c2ab is not pushed: no remote has it"),
+        ]
+    );
 }
 
 #[test]
