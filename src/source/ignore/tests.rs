@@ -53,6 +53,11 @@ fn the_last_pattern_that_matches_decides() {
         &["src", "src/main.rs"],
     );
     excludes("!src\n*", &["src"], &[]);
+    excludes(
+        "*\n!target/*/app",
+        &["target", "target/debug/deps"],
+        &["target/debug/app"],
+    );
     excludes("*.md\n! README.md", &["a.md"], &["README.md"]);
 }
 
