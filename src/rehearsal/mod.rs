@@ -12,6 +12,7 @@
 //! virtual time through [`Desk::serve`](desk::Desk::serve).
 
 pub mod desk;
+pub mod docker;
 pub mod ecr;
 pub mod faults;
 pub mod fleet;

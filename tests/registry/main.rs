@@ -4,5 +4,6 @@
 mod common;
 
 mod docker;
+mod engine_stand_in;
 mod scene;
 mod wire;

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use faults::{RegistryFault, RegistryFaults, When};
+pub(super) use route::decode;
 
 use crate::names::{Millis, Region};
 use crate::rehearsal::ecr::store::{Admission, Store};

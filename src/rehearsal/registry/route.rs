@@ -94,7 +94,7 @@ fn value(query: &str, name: &str) -> Option<String> {
 }
 
 /// Undoes percent-encoding; what is none stays as it is.
-pub(crate) fn decode(text: &str) -> String {
+pub(in crate::rehearsal) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
