@@ -36,6 +36,8 @@ pub(super) struct Link {
     region: Region,
     realm: Realm,
     patience: Patience,
+    /// One connection pool for all of the region's clients, and for those that follow them.
+    http: SharedHttpClient,
     clients: RwLock<Arc<Clients>>,
     stale: AtomicBool,
 }
@@ -73,13 +75,20 @@ pub(super) enum Origin {
 }
 
 impl Link {
-    pub async fn open(settings: AwsConfig, region: Region, realm: Realm, patience: Patience) -> Result<Self, Problem> {
-        let clients = load(&settings, &region, realm, patience).await?;
+    pub async fn open(
+        settings: AwsConfig,
+        region: Region,
+        realm: Realm,
+        patience: Patience,
+        http: SharedHttpClient,
+    ) -> Result<Self, Problem> {
+        let clients = load(&settings, &region, realm, patience, &http).await?;
         Ok(Self {
             settings,
             region,
             realm,
             patience,
+            http,
             clients: RwLock::new(Arc::new(clients)),
             stale: AtomicBool::new(false),
         })
@@ -88,7 +97,7 @@ impl Link {
     /// The clients to call with.
     pub async fn clients(&self) -> Result<Arc<Clients>, AwsError> {
         if self.stale.swap(false, Ordering::AcqRel) {
-            let fresh = load(&self.settings, &self.region, self.realm, self.patience)
+            let fresh = load(&self.settings, &self.region, self.realm, self.patience, &self.http)
                 .await
                 .map_err(AwsError::Refused)?;
             *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
@@ -137,14 +146,20 @@ fn timeout_config(patience: Patience) -> TimeoutConfig {
         .build()
 }
 
-async fn load(settings: &AwsConfig, region: &Region, realm: Realm, patience: Patience) -> Result<Clients, Problem> {
+async fn load(
+    settings: &AwsConfig,
+    region: &Region,
+    realm: Realm,
+    patience: Patience,
+    http: &SharedHttpClient,
+) -> Result<Clients, Problem> {
     let sdk_region = SdkRegion::new(region.as_str().to_owned());
     let (config, origin) = match realm {
         Realm::Rehearsal => {
             check_rehearsal(&settings.endpoints)?;
-            (rehearsal_config(sdk_region, patience), Origin::Rehearsal)
+            (rehearsal_config(sdk_region, patience, http), Origin::Rehearsal)
         }
-        Realm::Aws => aws_sdk_config(settings, sdk_region, patience).await,
+        Realm::Aws => aws_sdk_config(settings, sdk_region, patience, http).await,
     };
     let endpoints = match realm {
         Realm::Rehearsal => settings.endpoints.clone(),
@@ -180,12 +195,17 @@ async fn load(settings: &AwsConfig, region: &Region, realm: Realm, patience: Pat
 
 /// The configuration as the AWS command line would have it, except that a configured profile goes before credentials in
 /// the environment: what config.toml names is what is used.
-async fn aws_sdk_config(settings: &AwsConfig, region: SdkRegion, patience: Patience) -> (SdkConfig, Origin) {
+async fn aws_sdk_config(
+    settings: &AwsConfig,
+    region: SdkRegion,
+    patience: Patience,
+    http: &SharedHttpClient,
+) -> (SdkConfig, Origin) {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .retry_config(retry_config(patience, patience.attempts))
         .timeout_config(timeout_config(patience))
-        .http_client(http_client(Realm::Aws))
+        .http_client(http.clone())
         // Shorter than an attempt, so that slow credentials are told from a slow answer.
         .identity_cache(
             IdentityCache::lazy()
@@ -212,7 +232,7 @@ async fn aws_sdk_config(settings: &AwsConfig, region: SdkRegion, patience: Patie
 }
 
 /// A configuration that takes nothing from the machine: no environment, no profiles, no proxy, no TLS.
-fn rehearsal_config(region: SdkRegion, patience: Patience) -> SdkConfig {
+fn rehearsal_config(region: SdkRegion, patience: Patience, http: &SharedHttpClient) -> SdkConfig {
     let credentials = Credentials::builder()
         .access_key_id(REHEARSAL_ACCESS_KEY)
         .secret_access_key(REHEARSAL_SECRET_KEY)
@@ -224,7 +244,7 @@ fn rehearsal_config(region: SdkRegion, patience: Patience) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retry_config(patience, patience.attempts))
         .timeout_config(timeout_config(patience))
-        .http_client(http_client(Realm::Rehearsal))
+        .http_client(http.clone())
         .use_fips(false)
         .use_dual_stack(false);
     config.set_app_name(AppName::new(APP_NAME).ok());
@@ -232,7 +252,7 @@ fn rehearsal_config(region: SdkRegion, patience: Patience) -> SdkConfig {
 }
 
 /// One connection pool for a region's clients; each would make one of its own otherwise, with its own trusted roots.
-fn http_client(realm: Realm) -> SharedHttpClient {
+pub(super) fn http_client(realm: Realm) -> SharedHttpClient {
     HttpClientBuilder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder();
         connector.set_connector_settings(settings.cloned());

@@ -22,6 +22,8 @@ mod sts;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_types::sdk_config::SharedHttpClient;
+
 use crate::config::AwsConfig;
 use crate::engine::ports::RegionPorts;
 use crate::names::Region;
@@ -95,7 +97,22 @@ pub async fn connect_with(
     realm: Realm,
     patience: Patience,
 ) -> Result<RegionPorts, Problem> {
-    let link = Arc::new(link::Link::open(config.clone(), region.clone(), realm, patience).await?);
+    connect_through(config, region, realm, patience, link::http_client(realm)).await
+}
+
+/// [`connect_with`] through an HTTP client of one's own: a simulation answers requests without a socket.
+///
+/// # Errors
+///
+/// As for [`connect`].
+pub async fn connect_through(
+    config: &AwsConfig,
+    region: &Region,
+    realm: Realm,
+    patience: Patience,
+    http: SharedHttpClient,
+) -> Result<RegionPorts, Problem> {
+    let link = Arc::new(link::Link::open(config.clone(), region.clone(), realm, patience, http).await?);
     Ok(RegionPorts {
         ssm: Arc::new(ssm::SdkSsm(link.clone())),
         ecr: Arc::new(ecr::SdkEcr(link.clone())),

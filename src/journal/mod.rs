@@ -30,6 +30,7 @@ use async_trait::async_trait;
 pub use archive::{Archive, Entry, Standing};
 pub use claim::Holder;
 
+use crate::engine::Clock;
 use crate::engine::ports::{Held, Ledger};
 use crate::names::DeploymentId;
 use crate::plan::Plan;
@@ -53,12 +54,20 @@ impl Journal {
     /// A [`Problem`] that names the file when the folder cannot be written, or the database is damaged or was
     /// written by a newer version.
     pub fn open(dir: &Path) -> Result<Self, Problem> {
+        Self::open_with(dir, Clock::default())
+    }
+
+    /// [`open`](Self::open) with a clock of one's own, which dates the facts.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(dir: &Path, clock: Clock) -> Result<Self, Problem> {
         make_dir(dir)?;
         let path = dir.join(FILE);
         let connection = schema::open_to_write(&path)?;
         Ok(Self {
             dir: dir.to_owned(),
-            writer: Arc::new(writer::Writer::start(connection, path)?),
+            writer: Arc::new(writer::Writer::start(connection, path, clock)?),
         })
     }
 

@@ -337,7 +337,7 @@ fn a_full_disk_is_told_and_what_was_recorded_is_kept() {
     connection
         .query_row("PRAGMA max_page_count = 24", [], |_| Ok(()))
         .expect("sets");
-    let writer = writer::Writer::start(connection, path).expect("starts");
+    let writer = writer::Writer::start(connection, path, Clock::default()).expect("starts");
     let append = |id, facts| {
         writer
             .append(id, facts)

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, named_params, params};
 use tokio::sync::oneshot;
 
 use super::schema;
+use crate::engine::Clock;
 use crate::names::{DeploymentId, Millis};
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, Recorded};
@@ -31,12 +32,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, path: PathBuf) -> Result<Self, Problem> {
+    pub(super) fn start(connection: Connection, path: PathBuf, clock: Clock) -> Result<Self, Problem> {
         let (queue, requests) = mpsc::channel();
         let file = path.clone();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || run(connection, &file, &requests))
+            .spawn(move || run(connection, &file, &clock, &requests))
             .map_err(|error| {
                 Problem::new(
                     Kind::Unexpected,
@@ -90,11 +91,11 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, path: &Path, requests: &mpsc::Receiver<Append>) {
+fn run(mut connection: Connection, path: &Path, clock: &Clock, requests: &mpsc::Receiver<Append>) {
     while let Ok(first) = requests.recv() {
         let mut batch = vec![first];
         batch.extend(requests.try_iter().take(BATCH - 1));
-        match write(&mut connection, &batch) {
+        match write(&mut connection, clock, &batch) {
             Ok(answers) => {
                 for (append, recorded) in batch.into_iter().zip(answers) {
                     // Nobody waiting any more is fine: the facts are durable all the same.
@@ -112,14 +113,14 @@ fn run(mut connection: Connection, path: &Path, requests: &mpsc::Receiver<Append
 }
 
 /// One transaction: all of it or nothing.
-fn write(connection: &mut Connection, batch: &[Append]) -> rusqlite::Result<Vec<Vec<Recorded>>> {
+fn write(connection: &mut Connection, clock: &Clock, batch: &[Append]) -> rusqlite::Result<Vec<Vec<Recorded>>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::with_capacity(batch.len());
     for append in batch {
         let id = append.deployment.to_string();
         let mut recorded = Vec::with_capacity(append.facts.len());
         for fact in &append.facts {
-            let at = Millis::now();
+            let at = clock.now();
             let seq = note(&transaction, &id, fact, at)?;
             let json = serde_json::to_string(fact)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
