@@ -7,6 +7,9 @@
 //! | `blocked` | the plan cannot start | `problems` |
 //! | `fact` | something happened | `deployment`, `seq`, `at` (milliseconds since 1970), and the fact's own fields, its kind in `fact` |
 //! | `retry-checked` | a retry was looked at | `hosts`, `unknown`, `moved` |
+//! | `watching` | another process drives the deployment | `driver`, a problem that names it |
+//! | `orphaned` | that process is gone | |
+//! | `driving` | this process drives it from here on | |
 //! | `notice` | an action could not be done | `problem` |
 //! | `stopped` | the engine could not go on | `problem` |
 //! | `summary` | always last | `outcome`, `exit`, `hosts`, `unsuccessful`, `problems`, `logs`, `next` |

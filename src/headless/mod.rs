@@ -25,8 +25,8 @@ pub use summary::{Summary, problem_lines};
 
 use crate::engine::Update;
 use crate::names::Millis;
-use crate::state::State;
 use crate::state::live::Live;
+use crate::state::{Recorded, State};
 
 /// Which output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,18 @@ impl Format {
             Self::Json => vec![summary.json().to_string()],
         }
     }
+}
+
+/// The lines that a deployment's facts have in this output, each at its own time, and what they come to.
+pub fn replay(format: Format, facts: &[Recorded]) -> (Vec<String>, State) {
+    let mut voice = format.voice();
+    let mut state = State::default();
+    let mut lines = Vec::new();
+    for fact in facts {
+        state.apply(fact);
+        lines.extend(voice.told(&Update::Fact(fact.clone()), &state, fact.at));
+    }
+    (lines, state)
 }
 
 /// Puts what is heard into lines.

@@ -82,7 +82,7 @@ impl Voice for Plain {
                 said.more.extend(moved.iter().map(super::run::moved_words));
                 (now, vec![said])
             }
-            Update::Watching(driver) => (now, vec![of_problem(driver)]),
+            Update::Watching(driver) => (now, vec![Said::new(None, format!("watching: {}", driver.what))]),
             Update::Orphaned => {
                 let text = "the process that drove this deployment is gone".to_owned();
                 (now, vec![Said::new(None, text)])

@@ -31,8 +31,6 @@ pub enum Task {
     Deploy(Consent),
     /// Follow a deployment that was started before, and retry some of its hosts once nothing is under way.
     Attach {
-        /// The number of the last fact that was recorded before.
-        after: u64,
         /// Which hosts to retry.
         retry: Option<Selection>,
         /// Whether that was consented to.
@@ -91,6 +89,17 @@ pub struct Ended {
     pub state: State,
 }
 
+/// What this process is to the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It hears what happened before.
+    Hears,
+    /// It looks on while another process drives.
+    Watches,
+    /// It drives.
+    Drives,
+}
+
 /// Why the loop ends.
 enum Ending {
     /// The deployment is settled, or the plan is ready.
@@ -128,6 +137,10 @@ pub async fn run(
         seen: 0,
         started: false,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
+        role: match &task {
+            Task::Plan | Task::Deploy(_) => Role::Drives,
+            Task::Attach { .. } => Role::Hears,
+        },
         task,
     };
     let deadline = wait.map(|wait| (wait, Instant::now() + wait));
@@ -155,6 +168,7 @@ struct Follower<W> {
     live: Live,
     seen: u64,
     task: Task,
+    role: Role,
     /// [`Action::Start`] was sent.
     started: bool,
     /// A retry was asked for on the command line and is not sent yet.
@@ -224,9 +238,20 @@ impl<W: Write> Follower<W> {
             Update::Notice(problem) if self.started && self.state.plan.is_none() => {
                 Some(Ending::Problems(vec![problem]))
             }
-            Update::Notice(_) | Update::Watching(_) | Update::Driving => None,
+            Update::Notice(_) => None,
+            Update::Watching(driver) => {
+                self.role = Role::Watches;
+                if self.retry_due {
+                    return Some(Ending::Problems(vec![driver]));
+                }
+                self.settled()
+            }
             // What attaching would have done, had the other process been gone by then.
-            Update::Orphaned => self.ask(Action::TakeOver),
+            Update::Orphaned => self.settled().or_else(|| self.ask(Action::TakeOver)),
+            Update::Driving => {
+                self.role = Role::Drives;
+                None
+            }
             Update::Stopped(problem) => Some(self.gone(problem)),
         }
     }
@@ -248,15 +273,15 @@ impl<W: Write> Follower<W> {
     /// After a fact: whether nothing is under way any more, and what is to be done then.
     fn settled(&mut self) -> Option<Ending> {
         self.state.settled?;
-        let Task::Attach {
-            after, retry, consent, ..
-        } = &self.task
-        else {
+        match self.role {
+            // A later fact may have opened it again.
+            Role::Hears => return None,
+            Role::Watches => return Some(Ending::Done),
+            Role::Drives => {}
+        }
+        let Task::Attach { retry, consent, .. } = &self.task else {
             return Some(Ending::Done);
         };
-        if self.state.seq <= *after {
-            return None;
-        }
         let Some(selection) = retry.as_ref().filter(|_| self.retry_due) else {
             return Some(Ending::Done);
         };

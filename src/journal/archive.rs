@@ -74,6 +74,14 @@ impl Standing {
             Self::Interrupted => "interrupted",
         }
     }
+
+    /// Whether nobody drives it and something of it may still be going on.
+    pub fn can_be_taken_up(self) -> bool {
+        match self {
+            Self::Left | Self::Interrupted => true,
+            Self::Settled(_) | Self::Running => false,
+        }
+    }
 }
 
 impl Archive {

@@ -95,7 +95,11 @@ async fn a_start_that_the_lock_refuses_ends_with_its_code() {
     let (ended, text) = follow(Format::Plain, deploy(), async |mut script: Script| {
         script.say(Update::Ready(Box::new(plan(1, 2))));
         assert_eq!(script.asked().await, Action::Start);
-        script.say(Update::Notice(Problem::new(Kind::Locked, "held by noor", "wait")));
+        script.say(Update::Blocked(vec![Problem::new(
+            Kind::Locked,
+            "held by noor",
+            "wait",
+        )]));
     })
     .await;
     assert_eq!(ended.exit, Exit::Locked);
@@ -255,9 +259,8 @@ async fn a_reader_that_goes_away_is_a_reason_to_leave() {
     assert_eq!(ended.expect("a closed pipe is no error").exit, Exit::Left);
 }
 
-fn attach(story: &Story, despite_moved_tag: bool, consent: Consent) -> Task {
+fn attach(despite_moved_tag: bool, consent: Consent) -> Task {
     Task::Attach {
-        after: story.facts.len() as u64,
         retry: Some(Selection::Unsuccessful(None)),
         consent,
         despite_moved_tag,
@@ -266,18 +269,78 @@ fn attach(story: &Story, despite_moved_tag: bool, consent: Consent) -> Task {
 
 /// The engine has taken up what `story` left; nothing is under way.
 fn resumed(script: &Script, story: &mut Story) {
+    script.facts(story);
+    let before = story.facts.len();
+    script.say(Update::Driving);
     story.tell(crate::state::Fact::DeploymentResumed {
         driver: crate::console::tests::fixture::driver(),
     });
     let outcome = story.state.outcome();
     story.tell(crate::state::Fact::DeploymentSettled { outcome });
-    script.facts(story);
+    for fact in &story.facts[before..] {
+        script.say(Update::Fact(fact.clone()));
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_drives_is_watched_to_its_end() {
+    let task = Task::Attach {
+        retry: None,
+        consent: Consent::Absent,
+        despite_moved_tag: false,
+    };
+    let (ended, text) = follow(Format::Plain, task, async |script: Script| {
+        let story = rolling();
+        script.facts(&story);
+        script.say(Update::Watching(Problem::new(Kind::Locked, "driven by noor", "")));
+        let told = story.facts.len();
+        for fact in &story.finished().facts[told..] {
+            script.say(Update::Fact(fact.clone()));
+        }
+    })
+    .await;
+    assert_eq!(ended.exit, Exit::Hosts);
+    assert!(text.contains("watching: driven by noor"), "{text}");
+}
+
+#[tokio::test]
+async fn what_its_driver_abandoned_is_taken_over() {
+    let task = Task::Attach {
+        retry: None,
+        consent: Consent::Absent,
+        despite_moved_tag: false,
+    };
+    let (ended, _) = follow(Format::Plain, task, async |mut script: Script| {
+        let mut story = rolling();
+        script.facts(&story);
+        script.say(Update::Watching(Problem::new(Kind::Locked, "driven by noor", "")));
+        script.say(Update::Orphaned);
+        assert_eq!(script.asked().await, Action::TakeOver);
+        resumed(&script, &mut story);
+    })
+    .await;
+    assert_eq!(ended.exit, Exit::Hosts);
+}
+
+#[tokio::test]
+async fn a_retry_of_what_another_process_drives_is_refused() {
+    let (ended, _) = follow(
+        Format::Plain,
+        attach(false, Consent::Given),
+        async |mut script: Script| {
+            script.facts(&rolling().finished());
+            script.say(Update::Watching(Problem::new(Kind::Locked, "driven by noor", "")));
+            assert_eq!(script.actions.recv().await, None);
+        },
+    )
+    .await;
+    assert_eq!(ended.exit, Exit::Locked);
 }
 
 #[tokio::test]
 async fn attach_retries_what_did_not_succeed_and_ends_with_the_new_outcome() {
     let mut story = rolling().finished();
-    let task = attach(&story, false, Consent::Given);
+    let task = attach(false, Consent::Given);
     let (ended, _) = follow(Format::Plain, task, async |mut script: Script| {
         resumed(&script, &mut story);
         let set = story.state.retry_set(&Selection::Unsuccessful(None));
@@ -302,7 +365,7 @@ async fn attach_retries_what_did_not_succeed_and_ends_with_the_new_outcome() {
 #[tokio::test]
 async fn a_retry_that_nobody_consented_to_is_counted_and_refused() {
     let mut story = rolling().finished();
-    let task = attach(&story, false, Consent::Absent);
+    let task = attach(false, Consent::Absent);
     let (ended, text) = follow(Format::Plain, task, async |mut script: Script| {
         resumed(&script, &mut story);
         assert_eq!(script.actions.recv().await, None);
@@ -316,7 +379,7 @@ async fn a_retry_that_nobody_consented_to_is_counted_and_refused() {
 async fn a_moved_tag_stops_a_retry_until_it_is_allowed_for() {
     for (despite, exit) in [(false, Exit::Guard), (true, Exit::Left)] {
         let mut story = rolling().finished();
-        let task = attach(&story, despite, Consent::Given);
+        let task = attach(despite, Consent::Given);
         let (ended, text) = follow(Format::Plain, task, async |mut script: Script| {
             resumed(&script, &mut story);
             let Action::CheckRetry(set) = script.asked().await else {

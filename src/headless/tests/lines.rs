@@ -4,19 +4,23 @@ use serde_json::Value;
 
 use crate::console::tests::fixture::{Story, at, checks, plan};
 use crate::engine::Update;
-use crate::headless::{Format, Summary, Voice};
+use crate::headless::{Format, Summary, Voice, replay};
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Fact, State};
 
-/// Everything that a voice says about a story, each fact at its time.
-fn told(voice: &mut dyn Voice, story: &Story) -> String {
+/// Everything that an output says about a story.
+fn told(format: Format, story: &Story) -> String {
+    let (lines, _) = replay(format, &story.facts);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Tells a voice all of a story.
+fn hear(voice: &mut dyn Voice, story: &Story) {
     let mut state = State::default();
-    let mut lines = Vec::new();
     for fact in &story.facts {
         state.apply(fact);
-        lines.extend(voice.told(&Update::Fact(fact.clone()), &state, fact.at));
+        voice.told(&Update::Fact(fact.clone()), &state, fact.at);
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn finished(lanes: usize, hosts: usize) -> Story {
@@ -43,7 +47,7 @@ fn summary(story: &Story, format: Format) -> String {
 #[test]
 fn a_small_deployment_reads_like_a_story() {
     let story = finished(2, 6);
-    let text = told(&mut *Format::Plain.voice(), &story);
+    let text = told(Format::Plain, &story);
     insta::assert_snapshot!("plain_finished", text);
     insta::assert_snapshot!("summary_finished", summary(&story, Format::Plain));
 }
@@ -51,7 +55,7 @@ fn a_small_deployment_reads_like_a_story() {
 #[test]
 fn a_failed_build_shows_the_end_of_its_log() {
     let story = Story::start(plan(1, 4)).build_half().build_failed();
-    insta::assert_snapshot!("plain_build_failed", told(&mut *Format::Plain.voice(), &story));
+    insta::assert_snapshot!("plain_build_failed", told(Format::Plain, &story));
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn what_still_runs_is_in_the_last_line() {
 #[test]
 fn a_large_rollout_names_those_that_did_not_succeed_and_counts_the_others() {
     let story = finished(1, 200);
-    let text = told(&mut *Format::Plain.voice(), &story);
+    let text = told(Format::Plain, &story);
     let lines = text.lines().count();
     assert!(lines < 80, "{lines} lines:\n{text}");
     let state = &story.state;
@@ -104,7 +108,7 @@ fn silence_is_broken_by_what_is_under_way() {
         .push_half()
         .pushed()
         .rolling();
-    told(&mut *voice, &story);
+    hear(&mut *voice, &story);
     let tick = |voice: &mut dyn Voice, secs| voice.tick(&story.state, &story.live, at(secs));
     // What was held back to be told together comes first.
     tick(&mut *voice, 112);
@@ -114,13 +118,13 @@ fn silence_is_broken_by_what_is_under_way() {
 
     let mut voice = Format::Plain.voice();
     let story = Story::start(plan(2, 60)).build_half();
-    told(&mut *voice, &story);
+    hear(&mut *voice, &story);
     insta::assert_snapshot!(
         "plain_silence_building",
         voice.tick(&story.state, &story.live, at(200)).join("\n")
     );
     let story = story.built().push_half();
-    told(&mut *voice, &story);
+    hear(&mut *voice, &story);
     insta::assert_snapshot!(
         "plain_silence_pushing",
         voice.tick(&story.state, &story.live, at(300)).join("\n")
@@ -145,7 +149,7 @@ fn a_check_is_told_once_when_it_has_a_result() {
 #[test]
 fn json_lines_are_the_facts_of_the_journal() {
     let story = finished(2, 6).retried();
-    let text = told(&mut *Format::Json.voice(), &story);
+    let text = told(Format::Json, &story);
     assert_eq!(text.lines().count(), story.facts.len());
     for (line, recorded) in text.lines().zip(&story.facts) {
         let object: Value = serde_json::from_str(line).expect("a line is an object");
@@ -203,5 +207,5 @@ fn checks_and_words_of_the_engine_are_json_objects_of_their_own_type() {
 
 #[test]
 fn quiet_says_nothing_before_the_summary() {
-    assert_eq!(told(&mut *Format::Quiet.voice(), &finished(2, 6)), "");
+    assert_eq!(told(Format::Quiet, &finished(2, 6)), "");
 }
