@@ -1,0 +1,71 @@
+//! `info`: what a bug report has to say about the machine. Never a secret.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use super::{Failure, look, place};
+use crate::cli::Global;
+use crate::problem::Exit;
+use crate::text::Clean;
+use crate::words::bytes;
+
+/// Variables that decide where things are. Their values are no secrets; those of credentials are not here.
+const VARIABLES: [&str; 12] = [
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ENDPOINT_URL",
+    "TERM",
+    "NO_COLOR",
+    "XDG_STATE_HOME",
+];
+
+/// Prints it.
+pub(super) fn run(global: &Global, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let dir = place::state_dir(global)?;
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<28}  {}", Clean::line(value));
+    line("quarterdeck", env!("CARGO_PKG_VERSION"))?;
+    line(
+        "system",
+        &format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    )?;
+    line("configuration", &file(&global.config))?;
+    line("state folder", &dir.display().to_string())?;
+    line("journal", &file(&dir.join("journal.db")))?;
+    line("log", &file(&dir.join("quarterdeck.log")))?;
+    line("terminal", &terminal())?;
+    line("colours", if look::colour(global) { "yes" } else { "no" })?;
+    for name in VARIABLES {
+        if let Some(value) = std::env::var_os(name) {
+            line(name, &value.to_string_lossy())?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// A path and what is there.
+fn file(path: &Path) -> String {
+    let path_ = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match std::fs::metadata(path) {
+        Ok(found) => format!("{} ({})", path_.display(), bytes(found.len())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{} (not there)", path_.display()),
+        Err(error) => format!("{} ({error})", path_.display()),
+    }
+}
+
+fn terminal() -> String {
+    let is = |name: &str, yes: bool| format!("{name} {}", if yes { "is one" } else { "is none" });
+    let mut said = vec![
+        is("input", std::io::stdin().is_terminal()),
+        is("output", std::io::stdout().is_terminal()),
+    ];
+    if let Ok((columns, rows)) = crossterm::terminal::size() {
+        said.push(format!("{columns}x{rows}"));
+    }
+    said.join(", ")
+}

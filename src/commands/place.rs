@@ -1,0 +1,40 @@
+//! Where things are on this machine.
+
+use std::path::PathBuf;
+
+use etcetera::base_strategy::{BaseStrategy, Xdg};
+
+use crate::cli::Global;
+use crate::problem::{Kind, Problem};
+
+/// The state folder: `--state-dir`, or `$XDG_STATE_HOME/quarterdeck`, on every system alike.
+///
+/// # Errors
+/// Nobody knows where the home folder is.
+pub(super) fn state_dir(global: &Global) -> Result<PathBuf, Problem> {
+    if let Some(dir) = &global.state_dir {
+        return Ok(dir.clone());
+    }
+    let state = Xdg::new().ok().and_then(|folders| folders.state_dir());
+    state.map(|dir| dir.join("quarterdeck")).ok_or_else(|| {
+        Problem::new(
+            Kind::Config,
+            "there is no place for the state folder: HOME is not set",
+            "set HOME or XDG_STATE_HOME, or name a folder with --state-dir",
+        )
+    })
+}
+
+/// The working directory.
+///
+/// # Errors
+/// It was removed, or may not be read.
+pub(super) fn here() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| {
+        Problem::new(
+            Kind::Config,
+            format!("the working directory cannot be told: {error}"),
+            "change to the repository and run it again",
+        )
+    })
+}

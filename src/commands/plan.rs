@@ -1,0 +1,81 @@
+//! `plan`: everything that a deployment would do and need. It cannot start one: its ledger takes nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::connect::connect;
+use super::look::{self, Face};
+use super::session::{self, Show};
+use super::{Failure, deploy, place, settings};
+use crate::cli::{self, Global, Progress};
+use crate::engine::ports::{Held, Ledger};
+use crate::engine::{self, Clock, Pace, Setup};
+use crate::headless::Task;
+use crate::names::DeploymentId;
+use crate::plan::Plan;
+use crate::problem::{Exit, Kind, Problem};
+use crate::state::{Driver, Fact, Recorded};
+
+/// Looks, and changes nothing. It prints even on a terminal, so that the plan stays there; `--progress tui` shows it on
+/// the console's first screen.
+pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
+    let face = match global.progress {
+        Progress::Tui => Face::choose(global.progress)?,
+        other => Face::Output(look::format(other)),
+    };
+    let config = settings::scoped(global, &args.scope)?;
+    let setup = Setup {
+        connect: connect(&config, &deploy::ways()?),
+        config: Arc::clone(&config),
+        revision: args.revision.clone(),
+        guards: deploy::guards(&args.scope),
+        ledger: Arc::new(NoLedger),
+        driver: session::driver(),
+        logs: place::state_dir(global)?.join("logs"),
+        rehearsal: false,
+        pace: Pace::default(),
+        clock: Clock::default(),
+    };
+    let show = Show {
+        global,
+        config: &config,
+        rehearsal: false,
+        task: Task::Plan,
+        wait: None,
+    };
+    let runtime = session::runtime()?;
+    let ended = session::follow(&runtime, face, &show, || engine::launch(setup));
+    runtime.shutdown_background();
+    ended
+}
+
+/// Without a journal nothing can start.
+struct NoLedger;
+
+fn refused() -> Problem {
+    Problem::new(
+        Kind::Guard,
+        "this is only a look at the plan: nothing can be started from here",
+        "run `quarterdeck deploy`",
+    )
+}
+
+#[async_trait]
+impl Ledger for NoLedger {
+    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+        Err(refused())
+    }
+
+    async fn holder(&self, _: &Plan) -> Option<Held> {
+        None
+    }
+
+    async fn append(&self, _: DeploymentId, _: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
+        Err(refused())
+    }
+
+    async fn since(&self, _: DeploymentId, _: u64) -> Result<Vec<Recorded>, Problem> {
+        Ok(Vec::new())
+    }
+}

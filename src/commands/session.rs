@@ -1,0 +1,207 @@
+//! A command that runs an engine: its state folder, its runtime, and the face that follows it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::eyre::{Report, WrapErr};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::look::Face;
+use super::{Failure, log, signals};
+use crate::cli::{Drive, Global};
+use crate::config::Config;
+use crate::console::{self, Ending};
+use crate::engine::{Action, Handle, Update};
+use crate::headless::{self, Consent, Options, Summary, Task, exit_of, was_sent};
+use crate::journal::Journal;
+use crate::problem::{Exit, Problem};
+use crate::state::{Driver, State};
+use crate::text::Clean;
+
+/// How long tasks may take to notice that the process ends; what matters is in the journal by then.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Everything that an engine and its face need of the process.
+pub(super) struct Session {
+    /// The journal in the state folder.
+    pub journal: Arc<Journal>,
+    dir: PathBuf,
+    runtime: Runtime,
+}
+
+impl Session {
+    /// Opens the state folder and starts the log and the runtime.
+    ///
+    /// # Errors
+    /// The state folder cannot be written, or the process is out of threads.
+    pub fn open(global: &Global, dir: &Path) -> Result<Self, Failure> {
+        let journal = Arc::new(Journal::open(dir)?);
+        log::start(dir, global.log_level)?;
+        Ok(Self {
+            journal,
+            dir: dir.to_owned(),
+            runtime: runtime()?,
+        })
+    }
+
+    /// The folder under which build logs go.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// Starts an engine and shows it with `face` until it ends.
+    pub fn follow(self, face: Face, show: &Show<'_>, engine: impl FnOnce() -> Handle) -> Result<Exit, Failure> {
+        let Self { runtime, journal, .. } = self;
+        let ended = follow(&runtime, face, show, engine);
+        runtime.shutdown_timeout(GOODBYE);
+        drop(journal);
+        if let Ok(exit) = &ended {
+            tracing::info!(exit = *exit as u8, "ended");
+        }
+        ended
+    }
+}
+
+/// What a face is to show.
+pub(super) struct Show<'a> {
+    /// What was typed for every command.
+    pub global: &'a Global,
+    /// What is deployed.
+    pub config: &'a Config,
+    /// Whether everything is the rehearsal's.
+    pub rehearsal: bool,
+    /// What is to be done.
+    pub task: Task,
+    /// Leave after this time.
+    pub wait: Option<Duration>,
+}
+
+/// The runtime of an engine.
+///
+/// # Errors
+/// The process is out of threads.
+pub(super) fn runtime() -> Result<Runtime, Report> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("failed to start the runtime")
+}
+
+/// This process, for the record.
+pub(super) fn driver() -> Driver {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
+    let machine = rustix::system::uname();
+    Driver {
+        user: Clean::line(&user),
+        machine: Clean::line(&machine.nodename().to_string_lossy()),
+        pid: std::process::id(),
+        version: Clean::line(env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// The consent of the command line.
+pub(super) fn consent(drive: &Drive) -> Consent {
+    drive.yes.clone().unwrap_or_default()
+}
+
+/// Starts an engine on `runtime` and shows it.
+pub(super) fn follow(
+    runtime: &Runtime,
+    face: Face,
+    show: &Show<'_>,
+    engine: impl FnOnce() -> Handle,
+) -> Result<Exit, Failure> {
+    runtime.block_on(async {
+        match face {
+            Face::Console => {
+                let options = super::look::console(
+                    show.global,
+                    &show.config.app,
+                    &show.config.environment.name,
+                    show.rehearsal,
+                );
+                let handle = match &show.task {
+                    Task::Deploy(consent) => consented(engine(), consent.clone()),
+                    Task::Plan | Task::Attach { .. } => engine(),
+                };
+                let ended = console::run(handle, options).await?;
+                Ok(farewell(&ended.ending, &ended.state, show.task == Task::Plan))
+            }
+            Face::Output(format) => {
+                let interrupts = signals::listen()?;
+                let options = Options {
+                    format,
+                    task: show.task.clone(),
+                    wait: show.wait,
+                };
+                let ended = headless::run(engine(), options, interrupts, io::stdout()).await?;
+                Ok(ended.exit)
+            }
+        }
+    })
+}
+
+/// A handle that starts the plan by itself as soon as it is ready, if that was consented to.
+fn consented(handle: Handle, consent: Consent) -> Handle {
+    let Handle {
+        actions,
+        mut updates,
+        board,
+    } = handle;
+    let (to_face, for_face) = mpsc::unbounded_channel();
+    let start = actions.clone();
+    tokio::spawn(async move {
+        let mut started = false;
+        while let Some(update) = updates.recv().await {
+            if let Update::Ready(plan) = &update
+                && !started
+                && consent.covers(&plan.environment).is_ok()
+            {
+                started = true;
+                // An engine that is gone says so by itself.
+                let _ = start.send(Action::Start);
+            }
+            if to_face.send(update).is_err() {
+                return;
+            }
+        }
+    });
+    Handle {
+        actions,
+        updates: for_face,
+        board,
+    }
+}
+
+/// The exit code after the console, and the summary that stays on the screen.
+fn farewell(ending: &Ending, state: &State, plan_only: bool) -> Exit {
+    let settled = state.settled.map(|(outcome, _)| outcome.exit());
+    let left = |otherwise: Exit| settled.unwrap_or(if was_sent(state) { Exit::Left } else { otherwise });
+    let none: &[Problem] = &[];
+    let (exit, problems) = match ending {
+        Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
+        Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
+        Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
+        Ending::Left => (settled.unwrap_or(Exit::Left), none),
+        Ending::Settled(outcome) => (outcome.exit(), none),
+        Ending::Stopped(Some(problem)) => (settled.unwrap_or(problem.kind.exit()), std::slice::from_ref(problem)),
+        Ending::Stopped(None) => (left(Exit::Unexpected), none),
+        Ending::Signal(number) if *number == rustix::process::Signal::INT.as_raw() => (left(Exit::Interrupted), none),
+        Ending::Signal(_) | Ending::TerminalGone => (left(Exit::Terminated), none),
+        Ending::Reviewed => (settled.unwrap_or(Exit::Success), none),
+    };
+    let summary = Summary {
+        state,
+        exit,
+        problems,
+        plan_only,
+    };
+    let mut out = io::stdout().lock();
+    // A terminal that is gone takes no summary, and nothing else is left to do.
+    let _ = writeln!(out, "{}", summary.lines().join("\n"));
+    exit
+}
