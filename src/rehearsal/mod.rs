@@ -136,14 +136,14 @@ impl Rehearsal {
 
     /// What another shell sets to reach it, and to reach nothing else.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let region = self.regions.first().map(Region::to_string).unwrap_or_default();
         vec![
             ("AWS_ENDPOINT_URL", self.api()),
             ("AWS_ACCESS_KEY_ID", REHEARSAL_ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", REHEARSAL_SECRET_KEY.to_owned()),
-            (
-                "AWS_REGION",
-                self.regions.first().map(Region::to_string).unwrap_or_default(),
-            ),
+            ("AWS_REGION", region.clone()),
+            // The only one that version 1 of the `aws` command reads.
+            ("AWS_DEFAULT_REGION", region),
             ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

@@ -1,4 +1,7 @@
 //! The rehearsal over the real wire: what clients of AWS see of it.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod conformance;
 mod faults;
 mod ports;

@@ -80,8 +80,16 @@ pub fn nodes(seed: u64, region: &str, hosts: usize, troubles: Troubles) -> Vec<N
     let mut nodes: Vec<Node> = (0..hosts + strangers)
         .map(|at| node(seed, region, at, if at < hosts { "QA" } else { "Production" }))
         .collect();
-    let mut order: Vec<usize> = (0..hosts).collect();
-    Dice::new(seed, &[region, "troubles"]).shuffle(&mut order);
+    // In turns, so that each rollout has a lesson.
+    let mut dice = Dice::new(seed, &[region, "troubles"]);
+    let (mut ubuntu, mut linux): (Vec<usize>, Vec<usize>) = (0..hosts).partition(|at| is_ubuntu(*at));
+    dice.shuffle(&mut ubuntu);
+    dice.shuffle(&mut linux);
+    let mut order = Vec::with_capacity(hosts);
+    while !(ubuntu.is_empty() && linux.is_empty()) {
+        order.extend(ubuntu.pop());
+        order.extend(linux.pop());
+    }
     let failures = [Fate::DiskFull, Fate::Unhealthy, Fate::PullDenied].into_iter().cycle();
     let firsts = failures
         .take(troubles.fail)
@@ -95,14 +103,17 @@ pub fn nodes(seed: u64, region: &str, hosts: usize, troubles: Troubles) -> Vec<N
     nodes
 }
 
+fn is_ubuntu(at: usize) -> bool {
+    at % 5 < 3
+}
+
 /// A node that does what it is told.
 pub fn node(seed: u64, region: &str, at: usize, environment: &str) -> Node {
     let mut dice = Dice::new(seed, &[region, &at.to_string(), "node"]);
-    let ubuntu = at % 5 < 3;
     let (third, fourth) = (dice.between(0, 255), dice.between(4, 250));
     // The second part of the address is the host's number, so that no two names are alike in fleets of some thousands.
     let ip = format!("10.{}.{third}.{fourth}", at % 256);
-    let (os, platform, platform_version, role) = if ubuntu {
+    let (os, platform, platform_version, role) = if is_ubuntu(at) {
         ("Ubuntu", "Ubuntu", "24.04", "processor")
     } else {
         ("Linux", "Amazon Linux", "2023", "processor-batch")

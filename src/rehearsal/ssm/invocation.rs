@@ -148,7 +148,8 @@ fn plugin_status(status: Status) -> &'static str {
 /// An ISO moment, empty before it.
 fn iso(at: Option<Millis>) -> String {
     let at = at.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
-    at.map(|at| at.to_string()).unwrap_or_default()
+    at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .unwrap_or_default()
 }
 
 /// An ISO duration, empty before the start.
