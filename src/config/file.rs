@@ -7,11 +7,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::grammar;
 use super::lanes::{Lane, Layer, Override, OwnRollouts};
-use super::reader::{Field, Placed, Reader, Table, Value, unique};
+use super::reader::Reader;
 use super::report::{ConfigErrors, Mistake, Place};
+use super::rollout::RolloutTable;
 use super::secret::Secrets;
 use super::suggest::near_miss;
-use super::tables::{AwsTable, BuildChoices, BuildTable, ImageTable, RolloutTable};
+use super::table::{Field, Placed, Table, Value, unique};
+use super::tables::{AwsTable, BuildChoices, BuildTable, ImageTable};
 use super::template::Vars;
 use super::types::{BuilderChoice, Config, LaneConfig};
 use crate::names::Region;
@@ -215,8 +217,9 @@ fn regions(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<Placed<Regi
         _ => reader.list(value)?,
     };
     let read: Vec<_> = items.iter().map(|item| region(reader, item)).collect();
-    let regions = read.into_iter().collect::<Option<_>>()?;
-    Some(unique(reader, regions, |region| format!("the region {region}")))
+    let regions: Vec<_> = read.into_iter().collect::<Option<_>>()?;
+    unique(reader, &regions, |region| format!("the region {region}"));
+    Some(regions)
 }
 
 fn region(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Placed<Region>> {

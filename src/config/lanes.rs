@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::grammar::{self, Grammar};
-use super::reader::{Field, Placed, Reader, unique};
+use super::reader::Reader;
 use super::report::{Mistake, Place};
-use super::tables::{AwsTable, BuildTable, ImageTable, RolloutTable, TargetTable};
+use super::rollout::{RolloutTable, TargetTable};
+use super::table::{Field, Placed, unique};
+use super::tables::{AwsTable, BuildTable, ImageTable};
 use super::template::{Template, Vars};
 use super::types::{AwsConfig, BuildInputs, Endpoints, LaneConfig, RolloutConfig, TargetConfig};
 use crate::names::Region;
@@ -138,7 +140,7 @@ impl Lane<'_, '_> {
             let what = self.filled("image.tags", tag, &grammar::TAG);
             filled.extend(what.map(|what| Placed::new(&tag.at, what)));
         }
-        unique(self.reader, filled, |tag| format!("the tag `{tag}`"));
+        unique(self.reader, &filled, |tag| format!("the tag `{tag}`"));
         Some(tags.what.iter().map(|tag| tag.what.clone()).collect())
     }
 
@@ -213,7 +215,7 @@ impl Lane<'_, '_> {
             };
             filled.extend(what.map(|what| Placed::new(&value.at, what)));
         }
-        unique(self.reader, filled, |value| format!("`{value}` of `{}`", target.key));
+        unique(self.reader, &filled, |value| format!("`{value}` of `{}`", target.key));
     }
 
     /// A value that has to be there, by either layer.

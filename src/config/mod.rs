@@ -3,14 +3,21 @@
 //! Whatever is wrong with a file is told at once, each mistake with its line, its place and what is allowed there.
 //! What comes out can't be wrong any more as far as the file alone can tell: names have the grammar that AWS and
 //! Docker ask for, in every region, with the variables filled in.
+//!
+//! The way through the files: `file` walks the text with a `reader` that goes on after a mistake, `tables` and `rollout`
+//! read what is said for all regions or for one, `lanes` puts the two together and holds the result to the `grammar`s,
+//! and `report` shows what was wrong.
 
 mod file;
 mod grammar;
 mod lanes;
 mod reader;
 mod report;
+mod rollout;
+mod scope;
 mod secret;
 mod suggest;
+mod table;
 mod tables;
 mod template;
 mod types;

@@ -2,101 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::grammar::Grammar;
 use super::report::{Mistake, Place};
+use super::scope::Scope;
 use super::secret::Secrets;
 use super::suggest::near_miss;
+use super::table::{Placed, Table, Value};
 use super::template::{Parsed, Template, TemplateMistake, Variable};
-
-/// Something with its place in the file.
-#[derive(Debug, Clone)]
-pub(super) struct Placed<T> {
-    pub at: Place,
-    pub what: T,
-}
-
-impl<T> Placed<T> {
-    pub fn new(at: &Place, what: T) -> Self {
-        Self { at: at.clone(), what }
-    }
-}
-
-/// A key's value as far as it could be read.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Field<T> {
-    /// The key is not there.
-    #[default]
-    Absent,
-    /// The key is there, its value is a mistake, and that has been told.
-    Wrong,
-    /// A value of the right type.
-    Given(Placed<T>),
-}
-
-impl<T> Field<T> {
-    /// This one where it says something, else the other.
-    pub fn or<'f>(&'f self, general: &'f Self) -> &'f Self {
-        match self {
-            Self::Absent => general,
-            Self::Wrong | Self::Given(_) => self,
-        }
-    }
-
-    /// The value, or what it is when nothing is said; nothing where it is a mistake.
-    pub fn or_default(&self, default: T) -> Option<T>
-    where
-        T: Clone,
-    {
-        match self {
-            Self::Absent => Some(default),
-            Self::Wrong => None,
-            Self::Given(value) => Some(value.what.clone()),
-        }
-    }
-
-    /// The value, if there is a good one.
-    pub fn given(&self) -> Option<&Placed<T>> {
-        match self {
-            Self::Given(value) => Some(value),
-            Self::Absent | Self::Wrong => None,
-        }
-    }
-}
-
-/// Where a template stands, which decides what it can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Filled in when the file is read, before AWS or git are asked.
-    File,
-    /// A thing that exists before the commit is built: a repository, a document, a host.
-    Place,
-    /// An image's tag, which is the same in every account.
-    Tag,
-    /// A value that goes with the deployment.
-    Value,
-}
-
-impl Scope {
-    fn allows(self, variable: Variable) -> bool {
-        match variable {
-            Variable::App | Variable::Environment | Variable::Region | Variable::Branch => true,
-            Variable::Account => matches!(self, Self::Place | Self::Value),
-            Variable::Sha | Variable::ShortSha => matches!(self, Self::Tag | Self::Value),
-        }
-    }
-
-    /// The variables that can be used, for people.
-    fn allowed(self) -> String {
-        let names: Vec<_> = Variable::ALL
-            .into_iter()
-            .filter(|variable| self.allows(*variable))
-            .map(|variable| format!("{{{}}}", variable.name()))
-            .collect();
-        format!("variables here: {} (and {{{{ for a brace)", names.join(", "))
-    }
-}
 
 /// What all the parts of the file are read with: its text, and the list of mistakes.
 pub(super) struct Reader<'s> {
@@ -109,6 +23,7 @@ pub(super) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
+    /// Reads `text`.
     pub fn new(text: &'s str, secrets: Secrets<'s>) -> Self {
         Self {
             text,
@@ -149,6 +64,7 @@ impl<'s> Reader<'s> {
         fits
     }
 
+    /// A string, whatever it holds.
     pub fn text(&mut self, value: &Value<'_>) -> Option<String> {
         if let DeValue::String(text) = value.value {
             Some(text.clone().into_owned())
@@ -168,10 +84,8 @@ impl<'s> Reader<'s> {
     pub fn plain_or_number(&mut self, value: &Value<'_>, grammar: &Grammar) -> Option<String> {
         let text = match value.value {
             DeValue::String(text) => text.clone().into_owned(),
-            DeValue::Integer(_) => match value.integer() {
-                Some(number) => number.to_string(),
-                None => String::new(),
-            },
+            // A number too large to be read fits as little as no text at all.
+            DeValue::Integer(_) => value.integer().map_or_else(String::new, |number| number.to_string()),
             _ => {
                 self.wrong_type(value, "a number or a string");
                 return None;
@@ -180,6 +94,7 @@ impl<'s> Reader<'s> {
         self.fits(&value.at, &value.name, grammar, &text).then_some(text)
     }
 
+    /// True or false.
     pub fn flag(&mut self, value: &Value<'_>) -> Option<bool> {
         if let DeValue::Boolean(flag) = value.value {
             Some(*flag)
@@ -212,37 +127,16 @@ impl<'s> Reader<'s> {
         let before = self.mistakes.len();
         for error in &parsed.errors {
             let at = self.within(&value.at, &text, &error.at);
-            self.mistake(match &error.what {
-                TemplateMistake::Unclosed => Mistake::new(at, format!("a `{{` without its `}}` in `{}`", value.name))
-                    .help("write {{ for a brace that is meant as such"),
-                TemplateMistake::Stray => Mistake::new(at, format!("a `}}` without its `{{` in `{}`", value.name))
-                    .help("write }} for a brace that is meant as such"),
-                TemplateMistake::Unknown { name, meant } => {
-                    let mistake = Mistake::new(at, format!("unknown variable `{{{name}}}` in `{}`", value.name))
-                        .help(scope.allowed());
-                    match meant {
-                        Some(meant) => mistake.label(format!("did you mean {{{}}}?", meant.name())),
-                        None => mistake,
-                    }
-                }
-            });
+            self.mistake(malformed(at, &value.name, scope, &error.what));
         }
         for (variable, part) in &parsed.variables {
-            let name = variable.name();
+            let at = self.within(&value.at, &text, part);
             if !scope.allows(*variable) {
-                let at = self.within(&value.at, &text, part);
-                self.mistake(
-                    Mistake::new(at, format!("`{{{name}}}` can't be used in `{}`", value.name)).help(scope.allowed()),
-                );
+                let what = format!("`{{{}}}` can't be used in `{}`", variable.name(), value.name);
+                self.mistake(Mistake::new(at, what).help(scope.allowed()));
             } else if *variable == Variable::Branch && !self.branch_is_set {
-                let at = self.within(&value.at, &text, part);
-                self.mistake(
-                    Mistake::new(
-                        at,
-                        format!("`{{{name}}}` is used in `{}`, and the file sets no branch", value.name),
-                    )
-                    .help("set `branch` at the top of the file, such as: branch = \"main\""),
-                );
+                let what = format!("`{{branch}}` is used in `{}`, and the file sets no branch", value.name);
+                self.mistake(Mistake::new(at, what).help("set it at the top of the file, such as: branch = \"main\""));
             }
         }
         (self.mistakes.len() == before).then_some(parsed.template)
@@ -289,6 +183,32 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// A list of templates; never empty.
+    pub fn templates(&mut self, value: &Value<'_>, scope: Scope) -> Option<Vec<Placed<Template>>> {
+        let items = self.list(value)?;
+        // Every item is read before the first wrong one makes the list wrong.
+        let read: Vec<_> = items.iter().map(|item| self.placed(item, scope)).collect();
+        read.into_iter().collect()
+    }
+
+    /// A template with its place.
+    pub fn placed(&mut self, value: &Value<'_>, scope: Scope) -> Option<Placed<Template>> {
+        Some(Placed::new(&value.at, self.template(value, scope)?))
+    }
+
+    /// A table whose keys are names.
+    pub fn named<T>(
+        &mut self,
+        table: &Table<'_>,
+        read: impl Fn(&mut Self, &Value<'_>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        table
+            .entries()
+            .iter()
+            .filter_map(|value| Some((value.key.to_owned(), read(self, value)?)))
+            .collect()
+    }
+
     /// The place of a part of a string: exact where it is written without escapes, else the whole string.
     fn within(&self, at: &Place, decoded: &str, part: &Place) -> Place {
         let raw = self.text.get(at.clone()).unwrap_or_default();
@@ -305,163 +225,21 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// A value, the key that it belongs to, and where both are.
-#[derive(Debug, Clone)]
-pub(super) struct Value<'t> {
-    /// As people name it: `build.args.VERSION`. An item of a list has the list's name.
-    pub name: String,
-    /// Whether it is an item of a list.
-    pub is_item: bool,
-    /// The last part of the name, as it was written.
-    pub key: &'t str,
-    /// Where the key is; an item of a list stands for itself.
-    pub key_at: Place,
-    /// Where the value is.
-    pub at: Place,
-    /// The value.
-    pub value: &'t DeValue<'t>,
-}
-
-impl Value<'_> {
-    /// A whole number; `None` for what is none or does not fit.
-    pub fn integer(&self) -> Option<i64> {
-        let number = self.value.as_integer()?;
-        i64::from_str_radix(number.as_str(), number.radix()).ok()
-    }
-}
-
-/// A table that is being read.
-#[derive(Debug)]
-pub(super) struct Table<'t> {
-    /// As people name it; empty for the whole file.
-    pub name: String,
-    /// The key that makes the table; `None` for the whole file.
-    pub at: Option<Place>,
-    entries: Vec<Value<'t>>,
-    /// The keys that somebody misspelt; they are not missing.
-    misspelt: Vec<&'static str>,
-}
-
-impl<'t> Table<'t> {
-    pub fn new(name: String, at: Option<Place>, table: &'t DeTable<'t>) -> Self {
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| Value {
-                name: join(&name, key.get_ref()),
-                is_item: false,
-                key: key.get_ref(),
-                key_at: key.span(),
-                at: value.span(),
-                value: value.get_ref(),
-            })
-            .collect();
-        // The map is sorted by name; people expect the order of the file.
-        entries.sort_by_key(|entry| entry.key_at.start);
-        Self {
-            name,
-            at,
-            entries,
-            misspelt: Vec::new(),
-        }
-    }
-
-    /// Says which keys the table can have, in the order in which they are told; every other one is a mistake.
-    pub fn know(&mut self, keys: &[&'static str], reader: &mut Reader<'_>) {
-        for entry in self.entries.iter().filter(|entry| !keys.contains(&entry.key)) {
-            let place = match self.name.as_str() {
-                "" => "at the top of the file".to_owned(),
-                name => format!("in `{name}`"),
-            };
-            let mistake = Mistake::new(entry.key_at.clone(), format!("unknown key `{}`", entry.name))
-                .help(format!("keys {place}: {}", keys.join(", ")));
-            reader.mistake(match near_miss(entry.key, keys.iter().copied()) {
-                Some(meant) => {
-                    self.misspelt.extend(keys.iter().find(|key| **key == meant));
-                    mistake.label(format!("did you mean `{meant}`?"))
-                }
+/// What is wrong with a template that is none.
+fn malformed(at: Place, name: &str, scope: Scope, what: &TemplateMistake) -> Mistake {
+    match what {
+        TemplateMistake::Unclosed => Mistake::new(at, format!("a `{{` without its `}}` in `{name}`"))
+            .help("write {{ for a brace that is meant as such"),
+        TemplateMistake::Stray => Mistake::new(at, format!("a `}}` without its `{{` in `{name}`"))
+            .help("write }} for a brace that is meant as such"),
+        TemplateMistake::Unknown { name: variable, meant } => {
+            let mistake =
+                Mistake::new(at, format!("unknown variable `{{{variable}}}` in `{name}`")).help(scope.allowed());
+            match meant {
+                Some(meant) => mistake.label(format!("did you mean {{{}}}?", meant.name())),
                 None => mistake,
-            });
-        }
-    }
-
-    /// Every entry, for tables whose keys are free.
-    pub fn entries(&self) -> &[Value<'t>] {
-        &self.entries
-    }
-
-    /// Reads a key with `read`, which tells a mistake whenever it returns nothing.
-    pub fn field<'s, T>(
-        &mut self,
-        key: &'static str,
-        reader: &mut Reader<'s>,
-        read: impl FnOnce(&mut Reader<'s>, &Value<'t>) -> Option<T>,
-    ) -> Field<T> {
-        match self.entries.iter().find(|entry| entry.key == key) {
-            None if self.misspelt.contains(&key) => Field::Wrong,
-            None => Field::Absent,
-            Some(value) => read(reader, value).map_or(Field::Wrong, |what| Field::Given(Placed::new(&value.at, what))),
-        }
-    }
-
-    /// Reads the table under a key.
-    pub fn table<'s, T: Default>(
-        &mut self,
-        key: &'static str,
-        reader: &mut Reader<'s>,
-        read: impl FnOnce(&mut Reader<'s>, Table<'t>) -> T,
-    ) -> T {
-        let field = self.field(key, reader, |reader, value| {
-            let table = reader.table(value, "a table")?;
-            Some(read(reader, table))
-        });
-        match field {
-            Field::Given(value) => value.what,
-            Field::Absent | Field::Wrong => T::default(),
-        }
-    }
-
-    /// Tells about a key that has to be there.
-    pub fn require<T>(&self, field: &Field<T>, key: &str, example: &str, reader: &mut Reader<'_>) {
-        if matches!(field, Field::Absent) {
-            reader.mistake(Mistake::missing(self.at.clone(), &join(&self.name, key), example));
-        }
-    }
-}
-
-/// Tells about what is there twice, and keeps the first of each.
-pub(super) fn unique<T: Ord + Clone>(
-    reader: &mut Reader<'_>,
-    items: Vec<Placed<T>>,
-    what: impl Fn(&T) -> String,
-) -> Vec<Placed<T>> {
-    let mut first = BTreeMap::new();
-    items
-        .into_iter()
-        .filter(|item| match first.get(&item.what) {
-            Some(at) => {
-                reader.mistake(
-                    Mistake::new(item.at.clone(), format!("{} is there twice", what(&item.what)))
-                        .label("again")
-                        .other(Place::clone(at), "first"),
-                );
-                false
             }
-            None => {
-                first.insert(item.what.clone(), item.at.clone());
-                true
-            }
-        })
-        .collect()
-}
-
-/// `build` and `args` make `build.args`; a key that is not bare is quoted.
-fn join(table: &str, key: &str) -> String {
-    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    let key = if is_bare { key.to_owned() } else { format!("\"{key}\"") };
-    if table.is_empty() {
-        key
-    } else {
-        format!("{table}.{key}")
+        }
     }
 }
 

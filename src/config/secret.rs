@@ -6,8 +6,9 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::grammar;
-use super::reader::{Reader, Table};
+use super::reader::Reader;
 use super::report::Mistake;
+use super::table::Table;
 
 /// The environment and the folder that secrets are read from.
 #[derive(Clone, Copy)]
@@ -17,6 +18,9 @@ pub(super) struct Secrets<'s> {
     /// The folder of config.toml, which relative paths start from.
     pub folder: &'s Path,
 }
+
+/// How a secret is written, for people.
+pub(super) const FORM: &str = "{ secret_env = \"NAME\" } or { secret_file = \"PATH\" }";
 
 const KEYS: [&str; 2] = ["secret_env", "secret_file"];
 
@@ -30,7 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Secr
                 table.at.clone(),
                 format!("`{}` must name one source of the secret", table.name),
             )
-            .help("write { secret_env = \"NAME\" } or { secret_file = \"PATH\" }"),
+            .help(format!("write {FORM}")),
         );
         return None;
     }
