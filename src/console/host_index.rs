@@ -31,7 +31,8 @@ impl HostIndex {
 }
 
 impl HostList {
-    /// Makes the rows anew if the state or the filter changed. The cursor stays on its host.
+    /// Makes the rows anew if the state or the filter changed. The cursor stays on its host, unless the operator asked for
+    /// another order, which is looked at from its first row.
     pub fn refresh(&mut self, state: &State) {
         let key = Key {
             seq: state.seq,
@@ -44,11 +45,13 @@ impl HostList {
             return;
         }
         let under_cursor = self.index.rows.get(self.cursor).copied();
-        let same_order = self.index.key.as_ref().is_some_and(|old| old.scope == key.scope);
+        let looks = |key: &Key| (key.scope, key.trouble, key.by_state);
+        let same_order = self.index.key.as_ref().is_some_and(|old| looks(old) == looks(&key));
         self.index.rows = rows(state, &key);
         self.index.key = Some(key);
-        if same_order
-            && let Some(host) = under_cursor
+        if !same_order {
+            self.cursor = 0;
+        } else if let Some(host) = under_cursor
             && self.index.rows.get(self.cursor) != Some(&host)
             && let Some(at) = self.index.rows.iter().position(|row| *row == host)
         {

@@ -3,6 +3,10 @@
 pub(crate) mod fixture;
 mod harness;
 mod keys;
+mod lists;
 mod picture;
+mod planned;
+mod random;
+mod retries;
 mod screens;
 mod svg;

@@ -29,7 +29,7 @@ pub fn rolling() -> Story {
         .rolling()
 }
 
-fn planned(plan: Plan, done: usize, width: u16, height: u16) -> Harness {
+pub fn planned(plan: Plan, done: usize, width: u16, height: u16) -> Harness {
     let mut harness = Harness::new(Story::default(), width, height);
     let checks = checks(&plan, done);
     let all = checks.len();
