@@ -48,7 +48,7 @@ impl Draft<'_> {
             // git's answer: what it could not tell stops nobody.
             match region.and_then(|found| found.since.as_ref()) {
                 None => Said::Pending,
-                Some(Err(problem)) => warned([self.bare(image)], problem.what.to_string()),
+                Some(Err(problem)) => warned([self.incomparable(image)], problem.what.to_string()),
                 Some(Ok(None)) => passed(self.unknown(image)),
                 Some(Ok(Some(since))) => {
                     let compared = self.compared(image, since);
@@ -78,6 +78,10 @@ impl Draft<'_> {
 
     fn unknown(&self, image: &FoundImage) -> String {
         format!("{}; no tag names a commit of this repository", self.bare(image))
+    }
+
+    fn incomparable(&self, image: &FoundImage) -> String {
+        format!("{}; the commits since then can't be listed", self.bare(image))
     }
 
     fn bare(&self, image: &FoundImage) -> String {

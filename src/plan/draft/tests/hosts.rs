@@ -29,6 +29,7 @@ fn offline_hosts_are_named_and_start_all_the_same() {
             host.ping = Ping::ConnectionLost;
         }
         hosts[3].name = Clean::default();
+        hosts[4].name = Clean::line("ip-10-2-81-73.us-east-2.compute.internal");
     });
     insta::assert_snapshot!(case.told(&subject()));
     let plan = case.plan();

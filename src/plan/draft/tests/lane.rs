@@ -128,6 +128,18 @@ fn what_runs_now_is_compared_with_what_is_deployed() {
         compare(&mut case, 0, 0),
         "passed: 9a8b7c6, pushed 1 day ago: this commit already"
     );
+    let broken = Problem::new(
+        Kind::Config,
+        "git could not list the commits: a bad object",
+        "run git fsck",
+    );
+    case.region(&east()).since = Some(Err(broken));
+    assert_eq!(
+        case.plan().warnings,
+        [Clean::line(
+            "us-east-1 running now: sha256:aaaaaaaaaaaa, pushed 1 day ago; the commits since then can't be listed"
+        )]
+    );
     case.region(&east()).since = Some(Ok(None));
     assert_eq!(
         case.told(&subject),
