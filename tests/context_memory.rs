@@ -1,4 +1,5 @@
 //! The memory that a context takes, in a process of its own so that nothing else counts.
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::io::{self, Read};

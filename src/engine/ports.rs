@@ -32,10 +32,12 @@ pub trait Git: Send + Sync {
     async fn between(&self, old: &CommitId, new: &CommitId, limit: usize)
     -> Result<Option<(Vec<Clean>, u32)>, Problem>;
 
-    /// Whether the source has this file, so that a missing Dockerfile is told before anything runs.
+    /// Whether the source has this file (a path from the root), so that a missing Dockerfile is told before anything
+    /// runs. The working directory is looked into for its own commit only.
     async fn has_file(&self, commit: &CommitId, source: Source, path: &str) -> Result<bool, Problem>;
 
-    /// A digest (12 hexadecimal digits) of the working directory's differences from the commit, for the tag of a dirty tree.
+    /// A digest (12 hexadecimal digits) of the working directory's differences from its commit, untracked files included
+    /// and ignored ones not, for the tag of a dirty tree.
     async fn dirty_hash(&self, commit: &CommitId) -> Result<String, Problem>;
 
     /// Starts the build context as a stream of tar bytes, `.dockerignore` applied.

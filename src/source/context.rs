@@ -135,8 +135,8 @@ impl Place {
                     commit.short()
                 ),
                 format!(
-                    "build from the working directory (source = \"worktree\"), where git submodule update puts them; or \
-                     exclude {path} in {IGNORE_FILE}"
+                    "build from the working directory (source = \"worktree\" in [build]), where git submodule update puts \
+                     them; or exclude {path} in {IGNORE_FILE}"
                 ),
             )),
         }

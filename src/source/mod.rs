@@ -78,6 +78,7 @@ impl Git for Repository {
                 Ok(matches!(entry, Some(tree::Entry::File(_) | tree::Entry::Link)))
             }
             Source::Worktree => {
+                context::same_commit(&self.git, commit).await?;
                 let metadata = tokio::fs::metadata(self.root().join(path)).await;
                 Ok(metadata.is_ok_and(|metadata| metadata.is_file()))
             }

@@ -1,5 +1,8 @@
 //! What is told about a commit, and about folders that have none.
 
+use std::env;
+use std::process::Command;
+
 use quarterdeck::engine::ports::Git;
 use quarterdeck::names::{CommitId, Millis};
 use quarterdeck::plan::{Commit, Source};
@@ -252,4 +255,53 @@ async fn a_folder_that_cannot_be_deployed_from_is_refused_with_its_reason() {
 
     git(dir.path(), &["init", "--quiet", "--bare"]);
     says(&open(dir.path()).await, "bare repository", "clone it");
+}
+
+/// The words that a test of this binary prints when it is run again with other variables.
+#[track_caller]
+fn again(test: &str, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(env::current_exe().expect("this test's binary"))
+        .args(["--exact", test, "--include-ignored", "--nocapture"])
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
+#[ignore = "run again by the tests below, which set the variables that it looks at"]
+async fn open_where_told() {
+    let start = env::var_os("START").expect("run by another test");
+    match Repository::open(start.as_ref()).await {
+        Ok(_) => println!("opened"),
+        Err(problem) => println!("{problem}"),
+    }
+}
+
+#[test]
+fn a_repository_of_another_user_is_refused_with_gits_own_way_to_trust_it() {
+    let repo = Repo::with(&[("a", "1")]);
+    let start = repo.path().to_str().expect("a plain path");
+    let none = [
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_SYSTEM", "/dev/null"),
+        ("START", start),
+    ];
+    assert!(again("commits::open_where_told", &none).contains("opened"));
+    let told = again(
+        "commits::open_where_told",
+        &[&none[..], &[("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")]].concat(),
+    );
+    assert!(told.contains("it belongs to another user"), "{told}");
+    assert!(told.contains("git config --global --add safe.directory"), "{told}");
+    assert!(told.contains(start), "{told}");
+}
+
+#[test]
+fn a_machine_without_git_is_told_to_install_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let start = dir.path().to_str().expect("a plain path");
+    let told = again("commits::open_where_told", &[("PATH", start), ("START", start)]);
+    assert!(told.contains("git: it is not installed"), "{told}");
+    assert!(told.contains("install git"), "{told}");
 }

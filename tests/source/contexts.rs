@@ -1,6 +1,8 @@
 //! The commit's tree as a build context: what git archives, less what the ignore file holds back.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use quarterdeck::plan::Source;
 use quarterdeck::problem::{Kind, Problem};
@@ -34,6 +36,7 @@ fn rich() -> Repo {
     repo.write(&format!("app/{}/{}", "folder".repeat(20), "name".repeat(40)), "long");
     repo.write(&format!("{}file", "deep/".repeat(60)), "deep");
     repo.write("app/binary", [0, 159, 146, 150]);
+    std::fs::write(repo.path().join(OsStr::from_bytes(b"app/not \xff UTF-8")), "bytes").expect("write a file");
     repo.executable("app/run.sh", "#!/bin/sh\n");
     repo.link("app/link", ".././/app/run.sh");
     repo.link("app/long link", &"target/".repeat(30));

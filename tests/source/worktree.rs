@@ -6,10 +6,11 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use futures_util::StreamExt;
-use quarterdeck::engine::ports::Git;
+use quarterdeck::engine::ports::{ContextSpec, Git};
 use quarterdeck::names::CommitId;
 use quarterdeck::plan::Source;
 use quarterdeck::problem::Kind;
+use quarterdeck::text::Clean;
 
 use crate::repo::{Repo, collect, names};
 
@@ -162,6 +163,19 @@ async fn the_directory_is_built_under_its_own_commit_only() {
     assert_eq!(refused.kind, Kind::Config);
     assert!(refused.what.as_str().contains("working directory is at"), "{refused}");
     assert!(repository.dirty_hash(&CommitId::new("0".repeat(40))).await.is_err());
+    assert!(
+        repository
+            .has_file(&first, Source::Worktree, "Dockerfile")
+            .await
+            .is_err()
+    );
+    let spec = ContextSpec {
+        commit: first,
+        source: Source::Worktree,
+        directory: Clean::line("."),
+        dockerfile: Clean::line("Dockerfile"),
+    };
+    assert!(repository.context(&spec).await.is_err());
 }
 
 #[tokio::test]
