@@ -20,6 +20,8 @@ mod session;
 mod settings;
 mod show;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, BufWriter, Write};
 

@@ -36,7 +36,7 @@ fn review(global: &Global, entry: &Entry, facts: &[Recorded]) -> Result<Exit, Fa
     Ok(Exit::Success)
 }
 
-fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> Result<Exit, Failure> {
     let (lines, state) = headless::replay(format, facts);
     for line in lines {
         writeln!(out, "{line}")?;

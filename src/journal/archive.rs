@@ -110,7 +110,8 @@ impl Archive {
         self.query("ORDER BY started_at DESC, id DESC LIMIT ?1", params![limit])
     }
 
-    /// One deployment by its whole id, the start of it, or its last digits (the short form); `latest` is the latest one.
+    /// One deployment by its whole id, the start of it, its last digits, or the start of its short form; `latest` is the
+    /// latest one.
     ///
     /// # Errors
     /// [`Kind::Config`] when none or several match; the candidates are listed.
@@ -121,6 +122,7 @@ impl Archive {
         } else if digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
             self.query(
                 "WHERE substr(replace(id, '-', ''), 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1
+                     OR substr(id, -8, length(?1)) = ?1
                  ORDER BY started_at DESC, id DESC LIMIT ?2",
                 params![digits, i64::try_from(CANDIDATES).unwrap_or(i64::MAX)],
             )?
