@@ -345,3 +345,68 @@ fn number(text: &str) -> bool {
 fn is_percent(text: &str) -> bool {
     text == "0" || text == "100" || (number(text) && text.len() <= 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex_lite::Regex;
+
+    use super::*;
+
+    #[test]
+    fn lengths_are_taken_to_their_last_character() {
+        for (grammar, prefix, min, max) in [
+            (LABEL, "", 1, 64),
+            (ROLLOUT, "", 1, 32),
+            (REPOSITORY, "", 2, 256),
+            (TAG, "", 1, 128),
+            (DOCUMENT, "", 3, 128),
+            (TARGET_KEY, "tag:", 5, 163),
+            (ROLE, "arn:aws:iam::123456789012:role/", 32, 2048),
+        ] {
+            for length in [min - 1, min, max, max + 1] {
+                let text = format!("{prefix}{}", "a".repeat(length - prefix.len()));
+                let fits = (min..=max).contains(&length);
+                assert_eq!((grammar.fits)(&text), fits, "{} of {length} characters", grammar.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_region_that_is_known_has_the_form_of_one() {
+        for region in KNOWN_REGIONS
+            .into_iter()
+            .chain(["us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"])
+        {
+            assert!((REGION.fits)(region), "{region}");
+        }
+    }
+
+    /// The patterns of the service models of SSM and ECR, and of the OCI distribution specification, word for word, with
+    /// the least length, which ECR's model says apart.
+    const PATTERNS: [(Grammar, usize, &str); 7] = [
+        (MAX_CONCURRENCY, 1, r"^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$"),
+        (MAX_ERRORS, 1, r"^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$"),
+        (DOCUMENT_VERSION, 1, r"^([$]LATEST|[$]DEFAULT|^[1-9][0-9]*$)$"),
+        (DOCUMENT, 3, r"^[a-zA-Z0-9_\-.:/]{3,128}$"),
+        (INSTANCE_ID, 1, r"(^i-(\w{8}|\w{17})$)|(^mi-\w{17}$)"),
+        (
+            REPOSITORY,
+            2,
+            r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$",
+        ),
+        (TAG, 1, r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"),
+    ];
+
+    proptest! {
+        #[test]
+        fn a_text_fits_exactly_when_the_service_s_own_pattern_takes_it(
+            text in r"[$]?(LATEST|DEFAULT)|[01-9]{0,3}%?|(i|mi)-\w{7,9}|m?i-[a-z0-9_]{16,18}|[a-zA-Z0-9._/:%-]{2,7}|[a\-/._]{2,9}",
+        ) {
+            for (grammar, min, pattern) in PATTERNS {
+                let takes = text.len() >= min && Regex::new(pattern).expect("a pattern").is_match(&text);
+                prop_assert_eq!((grammar.fits)(&text), takes, "{}: {:?}", grammar.name, text);
+            }
+        }
+    }
+}

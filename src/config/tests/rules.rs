@@ -248,7 +248,6 @@ const RULES: &[Rule] = &[
             ("targets = { 'tag:A' = [] }", "`rollout.targets.\"tag:A\"` is empty"),
             ("targets = { 'tag:A' = ['x', 'x'] }", "`x` of `tag:A` is there twice"),
             ("targets = { 'tag:' = 'x' }", "`tag:` is not a target key"),
-            ("targets = { 'tag-key' = 'x' }", "did you mean \"tag:tag-key\"?"),
             ("targets = { OS = 'x' }", "did you mean \"tag:OS\"?"),
             ("targets = { instance-ids = 'x' }", "did you mean \"InstanceIds\"?"),
             (
