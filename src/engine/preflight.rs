@@ -12,7 +12,7 @@ use super::ports::{AwsError, Git, RegionPorts};
 use super::{Outside, Setup};
 use crate::names::{CommitId, DeploymentId, Region};
 use crate::plan::Plan;
-use crate::plan::check::Check;
+use crate::plan::check::{Check, CheckState};
 use crate::plan::draft::{Draft, Finding, Findings, Look, Since};
 use crate::problem::{Kind, Problem};
 
@@ -53,18 +53,19 @@ pub async fn preflight(
             now,
         };
         let checks = draft.checks();
+        let decided = checks.iter().all(|check| check.state != CheckState::Pending);
         if checks != shown {
             show(checks.clone());
             shown = checks;
+        }
+        if decided && let Some(plan) = draft.plan(DeploymentId::generate()) {
+            return plan;
         }
         for look in draft.looks() {
             if !started.contains(&look) {
                 started.push(look.clone());
                 looks.push(find(setup, outside, look));
             }
-        }
-        if let Some(plan) = draft.plan(DeploymentId::generate()) {
-            return plan;
         }
         match looks.next().await {
             Some(finding) => findings.add(finding),
