@@ -11,6 +11,8 @@ mod node;
 mod pace;
 mod script;
 pub mod story;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
