@@ -20,10 +20,12 @@ pub mod loopback;
 pub mod options;
 pub mod registry;
 mod requests;
+pub mod scenario;
 mod scratch;
 mod server;
 mod signature;
 pub mod ssm;
+mod stage;
 mod sts;
 pub mod wire;
 
@@ -42,14 +44,13 @@ use crate::plan::Mutability;
 use crate::problem::{Kind, Problem};
 use ecr::EcrStandIn;
 use faults::Faults;
-use fleet::story::Troubles;
-use fleet::{Images, Node, Pace, story};
+use fleet::Images;
+use scenario::Scenario;
 use scratch::Scratch;
 use server::Server;
 use ssm::{Ssm, World};
+use stage::Stage;
 
-/// In a rehearsal, timeouts pass so many times faster than hosts work: ten minutes of delivery window are ten seconds.
-const TIMEOUTS_FASTER: f64 = 60.0;
 /// How long ago `latest` was pushed when a rehearsal begins: three days.
 const EARLIER_MS: i64 = 3 * 24 * 3_600_000;
 
@@ -67,14 +68,16 @@ impl Rehearsal {
     ///
     /// # Errors
     ///
-    /// A port of loopback that can't be had, or a temporary directory that can't be written.
+    /// Options or a scenario that can't be, a port of loopback that can't be had, or a temporary directory that can't be written.
     pub async fn start(options: Options) -> Result<Self, Problem> {
-        let names = match options.regions {
-            Some(Regions::Named(names)) => names,
-            Some(Regions::Count(count)) => story::regions(count),
-            None => story::regions(story::USUAL_REGIONS.len()),
-        };
-        let regions: Vec<Region> = names.iter().map(Region::new).collect();
+        let scenario = options
+            .scenario
+            .as_deref()
+            .map(Scenario::read)
+            .transpose()?
+            .unwrap_or_default();
+        let stage = Stage::set(&options, &scenario)?;
+        let regions: Vec<Region> = stage.regions.iter().map(|(name, _)| Region::new(name)).collect();
         let since = Millis::now();
         let scratch = Scratch::new().map_err(|error| {
             Problem::new(
@@ -93,21 +96,16 @@ impl Rehearsal {
             let pushed_at = Millis(since.0 - EARLIER_MS);
             ecr.preload(region, &repository, &["latest"], b"the image before", pushed_at)?;
         }
-        let seed = options.seed.unwrap_or(1);
-        let hosts = options.hosts.unwrap_or(story::USUAL_HOSTS);
         let world = World {
-            seed,
-            pace: Pace {
-                speed: options.speed.unwrap_or(1.0),
-                timeouts: TIMEOUTS_FASTER,
-            },
+            seed: stage.seed,
+            pace: stage.pace,
             since,
-            regions: fleets(seed, &names, hosts),
+            regions: stage.regions,
             images: ecr.clone(),
         };
         let api = ecr.clone();
         let api: desk::EcrApi = Arc::new(move |region, operation, body| api.handle(region, operation, body));
-        let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, [])));
+        let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, scenario.faults)));
         let server = Server::start(desk.clone()).await.map_err(|error| {
             Problem::new(
                 Kind::Unexpected,
@@ -175,16 +173,6 @@ impl Rehearsal {
     pub fn desk(&self) -> &Arc<Desk> {
         &self.desk
     }
-}
-
-/// The regions' nodes: hosts are shared out evenly.
-fn fleets(seed: u64, regions: &[String], hosts: usize) -> Vec<(String, Vec<Node>)> {
-    let fleet = |(at, region): (usize, &String)| {
-        let share = hosts / regions.len() + usize::from(at < hosts % regions.len());
-        let nodes = story::nodes(seed, region, share, Troubles::usual(at, share));
-        (region.clone(), nodes)
-    };
-    regions.iter().enumerate().map(fleet).collect()
 }
 
 /// What the registry has is what hosts get.
