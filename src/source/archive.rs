@@ -22,6 +22,10 @@ use crate::problem::{Kind, Problem};
 /// How much of what git says is kept.
 const SAID_MAX: u64 = 16 * 1024;
 
+/// What no operator's configuration may change, so that all of them build the same image from a commit. Without the umask
+/// files would be 0664, which is part of the layer and of the cache key.
+const SETTINGS: [&str; 6] = ["-c", "tar.umask=0022", "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
+
 /// Starts the stream of what `filter` lets through.
 pub(super) fn start(git: &Cli, commit: &CommitId, filter: Filter) -> Result<Context, Problem> {
     let (archive, bytes) = Archive::start(git, commit, &filter.folder)?;
@@ -43,11 +47,10 @@ impl Archive {
     /// The folder is given as a path beside the commit, not as `commit:folder`: that tree would have no commit, so every
     /// file would have the time of the build, and attributes of the folders above would not count.
     fn start(git: &Cli, commit: &CommitId, folder: &str) -> Result<(Self, ChildStdout), Problem> {
-        // Without the umask files would be 0664, which is part of the layer and of the cache key.
-        let args = ["-c", "tar.umask=0022", "archive", "--format=tar", commit.as_str()];
+        let archive = ["archive", "--format=tar", commit.as_str()];
         let folder = (!folder.is_empty()).then_some(["--", folder]);
         let mut child = git
-            .command(args.into_iter().chain(folder.into_iter().flatten()))
+            .command(SETTINGS.into_iter().chain(archive).chain(folder.into_iter().flatten()))
             .spawn()
             .map_err(|error| cli::cannot_run(&error, git.folder()))?;
         let (Some(bytes), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {

@@ -154,6 +154,22 @@ async fn the_commit_goes_whatever_lies_in_the_working_directory() {
 }
 
 #[tokio::test]
+async fn what_an_operator_configured_does_not_change_the_context() {
+    let repo = Repo::with(&[
+        (".gitattributes", "*.sh text"),
+        ("Dockerfile", "FROM scratch"),
+        ("a.sh", "one\ntwo\n"),
+    ]);
+    let expected = repo.context(Source::Commit, ".").await.expect("the context is whole");
+    for (key, value) in [("core.autocrlf", "true"), ("core.eol", "crlf"), ("tar.umask", "user")] {
+        repo.git(&["config", key, value]);
+        let context = repo.context(Source::Commit, ".").await.expect("the context is whole");
+        assert!(context == expected, "{key}");
+        repo.git(&["config", "--unset", key]);
+    }
+}
+
+#[tokio::test]
 async fn a_path_is_a_path_whatever_characters_it_has() {
     let repo = Repo::with(&[(":(top)*/Dockerfile", "FROM scratch"), ("other/x", "")]);
     let context = Repo::entries(repo.context(Source::Commit, ":(top)*").await);
