@@ -2,7 +2,7 @@
 //!
 //! [`draw`](draw::draw) makes a frame out of the facts' fold, the latest progress and the [`View`](view::View);
 //! [`update::event`] makes a new view and [`Effect`](update::Effect)s out of a key. Neither touches a terminal.
-//! [`run`] and [`review`] do: they take the terminal, feed the two functions, and give the terminal back whatever happens.
+//! [`run()`] and [`review`] do: they take the terminal, feed the two functions, and give the terminal back whatever happens.
 //!
 //! One file a visible thing: [`plan_page`], [`lanes`], [`host_list`], [`host_page`], [`build_log`], [`help`], [`dialog`],
 //! [`header`], [`footer`], [`summary`]. Keys are in one table, [`keymap::BINDINGS`]; looks in another, [`theme`].

@@ -1,6 +1,6 @@
 //! The outputs without a terminal: plain lines, JSON lines, or the summary alone.
 //!
-//! [`run`] follows a [`Handle`](crate::engine::Handle) as the console does, and decides by itself what an operator would
+//! [`run()`] follows a [`Handle`](crate::engine::Handle) as the console does, and decides by itself what an operator would
 //! decide with a key, as far as the command line allowed it. A [`Voice`] turns what it hears into lines: it is a
 //! function of the facts, the state and the time, and never touches a file. No line ever holds an escape sequence, since
 //! every foreign text is clean already.

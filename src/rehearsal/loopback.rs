@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Without file descriptors, accepting fails at once; this long until it is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Listens on a free port of 127.0.0.1; for [`axum::serve`].
+/// Listens on a free port of 127.0.0.1; for [`axum::serve()`].
 pub struct Loopback(TcpListener);
 
 impl Loopback {
