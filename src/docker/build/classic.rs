@@ -27,6 +27,14 @@ static ASIDE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is constant and compiles")
 });
 
+/// How the builder's own messages begin. They follow a command's last line even where that has no end.
+static OWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^( ---> |Removing intermediate container |Successfully (built|tagged) |--> |COMMIT |(\[\d+/\d+\] )?(Step|STEP) \d+/\d+ ?: )",
+    )
+    .expect("the pattern is constant and compiles")
+});
+
 /// The mark of a step that was not run.
 static CACHED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^ ?-+> Using cache").expect("the pattern is constant and compiles"));
@@ -40,6 +48,8 @@ static BUILT: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Default)]
 pub(super) struct Classic {
     lines: Lines,
+    /// Whether the line that has not ended came from standard error.
+    stderr: bool,
     current: Option<Current>,
     /// The last image named; a build with stages names one for each.
     named: Option<String>,
@@ -61,15 +71,7 @@ impl Classic {
     /// Takes in one message.
     pub fn take(&mut self, info: BuildInfo, record: &mut Recorder, now: Millis) {
         if let Some(text) = &info.stream {
-            let (text, stderr) = match text.strip_prefix(STDERR.0) {
-                Some(wrapped) => (wrapped.strip_suffix(STDERR.1).unwrap_or(wrapped), true),
-                None => (text.as_str(), false),
-            };
-            let mut ended = Vec::new();
-            self.lines.push(text.as_bytes(), record.mask(), |line| ended.push(line));
-            for line in ended {
-                self.line(line, stderr, record, now);
-            }
+            self.text(text, record, now);
         }
         if let Some(BuildInfoAux::Default(image)) = info.aux {
             self.named = image.id.or(self.named.take());
@@ -100,13 +102,33 @@ impl Classic {
 
     /// The build failed: its step did.
     pub fn fail(&mut self, says: &str, record: &mut Recorder, now: Millis) {
+        self.finish_line(record);
+        if let Some(current) = &self.current {
+            record.failed(current.at, now.since(current.since), says);
+        }
+    }
+
+    fn text(&mut self, text: &str, record: &mut Recorder, now: Millis) {
+        if OWN.is_match(text) {
+            self.finish_line(record);
+        }
+        let (text, stderr) = match text.strip_prefix(STDERR.0) {
+            Some(wrapped) => (wrapped.strip_suffix(STDERR.1).unwrap_or(wrapped), true),
+            None => (text, false),
+        };
+        self.stderr = stderr;
+        let mut ended = Vec::new();
+        self.lines.push(text.as_bytes(), record.mask(), |line| ended.push(line));
+        for line in ended {
+            self.line(line, stderr, record, now);
+        }
+    }
+
+    fn finish_line(&mut self, record: &mut Recorder) {
         let mut left = None;
         self.lines.finish(record.mask(), |line| left = Some(line));
         if let Some(line) = left {
-            record.line(self.current(), line, false);
-        }
-        if let Some(current) = &self.current {
-            record.failed(current.at, now.since(current.since), says);
+            record.line(self.current(), line, self.stderr);
         }
     }
 

@@ -47,8 +47,8 @@ pub(super) async fn run(
     };
     let mask = Mask::new([&spec.password]);
     let work = async {
-        tag(link, &spec, &target, &mask).await?;
         let path = path(&spec, &target)?;
+        tag(link, &spec, &target, &mask).await?;
         push(link, &spec, path, &target, &mask, &sink, traffic).await
     };
     tokio::select! {

@@ -1,0 +1,13 @@
+//! The Docker room against a real Docker Engine, a real registry, and an engine that can be made to misbehave.
+
+mod address;
+mod build;
+#[path = "../common/mod.rs"]
+mod common;
+mod daemon;
+mod odd;
+mod proxy;
+mod push;
+mod refusals;
+mod registry;
+mod rig;

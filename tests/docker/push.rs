@@ -1,0 +1,260 @@
+//! Pushes from a real engine to a real registry.
+
+use std::time::Duration;
+
+use quarterdeck::docker::{Address, Engine, Patience, Surroundings};
+use quarterdeck::engine::ports::{Docker as _, PushFailure};
+use quarterdeck::names::Digest;
+use quarterdeck::plan::Builder;
+use quarterdeck::state::live::{LayerPhase, Progress};
+use tokio_util::sync::CancellationToken;
+
+use crate::common::need;
+use crate::proxy::{self, Then};
+use crate::registry::{PASSWORD, Registry};
+use crate::rig::{Images, Watch, build_spec, dockerfile, engine, push_spec, unique};
+
+/// Whether there is what these tests need.
+pub fn ready() -> bool {
+    need("docker") && need("busybox") && need("docker-registry") && need("htpasswd")
+}
+
+/// An image of the base and two layers of its own, one of `megabytes`.
+async fn image(images: &mut Images, megabytes: u32) -> Digest {
+    let tag = images.tag("app");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let text = format!(
+        "FROM {}\nRUN echo {} > /nonce\nRUN dd if=/dev/urandom of=/big bs=1048576 count={megabytes}\n",
+        images.base,
+        unique("nonce")
+    );
+    let spec = build_spec(Builder::Classic, &tag, &dir.path().join("log"));
+    let built = engine()
+        .build(
+            spec,
+            dockerfile(&text),
+            Watch::default().sink(),
+            CancellationToken::new(),
+        )
+        .await;
+    built.expect("it builds").image
+}
+
+#[tokio::test]
+async fn a_push_is_told_layer_by_layer_and_its_digest_is_the_registrys() {
+    if !ready() {
+        return;
+    }
+    let registry = Registry::start();
+    let mut images = Images::import().await;
+    let image = image(&mut images, 8).await;
+    let repository = registry.repository("team/app");
+    images.keep_track(format!("{repository}:4f1c2ab"));
+
+    let watch = Watch::default();
+    let spec = push_spec(&image, &repository, PASSWORD);
+    let pushed = engine()
+        .push(spec, watch.sink(), CancellationToken::new())
+        .await
+        .expect("it is pushed");
+    assert_eq!(
+        Some(pushed.digest.as_str()),
+        registry.digest("team/app", "4f1c2ab").as_deref()
+    );
+    assert_eq!((pushed.layers_pushed, pushed.layers_present), (3, 0));
+    let layers = watch.layers();
+    let moved = layers.iter().any(|(_, phase)| match phase {
+        LayerPhase::Pushing { done, total } => *total > 0 && done <= total,
+        _ => false,
+    });
+    assert!(moved, "bytes are told: {layers:?}");
+    let done = layers.iter().filter(|(_, phase)| *phase == LayerPhase::Pushed).count();
+    assert_eq!(done, 3, "{layers:?}");
+
+    let watch = Watch::default();
+    let spec = push_spec(&image, &repository, PASSWORD);
+    let again = engine()
+        .push(spec, watch.sink(), CancellationToken::new())
+        .await
+        .expect("it is pushed again");
+    assert_eq!(again.digest, pushed.digest);
+    assert_eq!((again.layers_pushed, again.layers_present), (0, 3));
+    assert!(watch.layers().iter().any(|(_, phase)| *phase == LayerPhase::Exists));
+    assert_eq!(registry.digest("team/app", "latest"), None, "no other tag is pushed");
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_taken_is_worth_a_fresh_one() {
+    if !ready() {
+        return;
+    }
+    let registry = Registry::start();
+    let mut images = Images::import().await;
+    let image = image(&mut images, 1).await;
+    let repository = registry.repository("app");
+    images.keep_track(format!("{repository}:4f1c2ab"));
+    let mut nobody = push_spec(&image, &repository, "");
+    nobody.user = String::new();
+    for spec in [push_spec(&image, &repository, "yesterdays-token"), nobody] {
+        let result = engine()
+            .push(spec, Watch::default().sink(), CancellationToken::new())
+            .await;
+        let Err(PushFailure::Expired(problem)) = result else {
+            panic!("it is refused: {result:?}");
+        };
+        assert!(
+            problem.what.as_str().contains(&format!("{repository}:4f1c2ab")),
+            "{problem}"
+        );
+        assert!(!problem.to_string().contains("yesterdays-token"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_there_is_worth_another_try() {
+    if !ready() {
+        return;
+    }
+    let mut images = Images::import().await;
+    let image = image(&mut images, 1).await;
+    let repository = "127.0.0.1:1/app";
+    images.keep_track(format!("{repository}:4f1c2ab"));
+    let spec = push_spec(&image, repository, PASSWORD);
+    let result = engine()
+        .push(spec, Watch::default().sink(), CancellationToken::new())
+        .await;
+    let Err(PushFailure::Transient(problem)) = result else {
+        panic!("nothing can be pushed: {result:?}");
+    };
+    assert!(
+        problem.what.as_str().contains("could not reach 127.0.0.1:1"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_dies_midway_is_tried_again_by_the_engine_which_is_told() {
+    if !ready() {
+        return;
+    }
+    let registry = Registry::start();
+    let mut images = Images::import().await;
+    let image = image(&mut images, 16).await;
+    let dying = proxy::start(registry.address(), 4_000_000, Then::Die).await;
+    let repository = format!("{dying}/app");
+    images.keep_track(format!("{repository}:4f1c2ab"));
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let (sink, token) = (watch.sink(), stop.clone());
+    let spec = push_spec(&image, &repository, PASSWORD);
+    let push = tokio::spawn(async move { engine().push(spec, sink, token).await });
+    watch
+        .until(|progress| {
+            matches!(
+                progress,
+                Progress::Layer {
+                    phase: LayerPhase::RetryingIn(_),
+                    ..
+                }
+            )
+        })
+        .await;
+    assert!(
+        watch
+            .layers()
+            .iter()
+            .any(|(_, phase)| matches!(phase, LayerPhase::Pushing { .. }))
+    );
+    stop.cancel();
+    assert_eq!(push.await.expect("no panic"), Err(PushFailure::Cancelled));
+}
+
+#[tokio::test]
+async fn a_silent_registry_is_said_to_have_stalled_and_given_up() {
+    if !ready() {
+        return;
+    }
+    let registry = Registry::start();
+    let mut images = Images::import().await;
+    let image = image(&mut images, 16).await;
+    let silent = proxy::start(registry.address(), 4_000_000, Then::Stall).await;
+    let repository = format!("{silent}/app");
+    images.keep_track(format!("{repository}:4f1c2ab"));
+    let patience = Patience {
+        stall_noted: Duration::from_secs(1),
+        stalled: Duration::from_secs(3),
+        ..Patience::default()
+    };
+    let environment = Surroundings::from_env();
+    let choice = quarterdeck::config::BuilderChoice::Auto;
+    let engine = Engine::open_in(&Address::Environment, choice, &environment, patience);
+    let watch = Watch::default();
+    let spec = push_spec(&image, &repository, PASSWORD);
+    let result = engine.push(spec, watch.sink(), CancellationToken::new()).await;
+    let Err(PushFailure::Transient(problem)) = result else {
+        panic!("the push is given up: {result:?}");
+    };
+    assert!(
+        problem
+            .what
+            .as_str()
+            .contains("stalled: neither engine nor registry moved for 3s"),
+        "{problem}"
+    );
+    assert!(
+        watch.notes().contains(&"stalled: no progress for 1s".to_owned()),
+        "{:?}",
+        watch.notes()
+    );
+}
+
+#[tokio::test]
+async fn cancelling_a_push_ends_it_at_once() {
+    if !ready() {
+        return;
+    }
+    let registry = Registry::start();
+    let mut images = Images::import().await;
+    let image = image(&mut images, 16).await;
+    let silent = proxy::start(registry.address(), 4_000_000, Then::Stall).await;
+    let repository = format!("{silent}/app");
+    images.keep_track(format!("{repository}:4f1c2ab"));
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let (sink, token) = (watch.sink(), stop.clone());
+    let spec = push_spec(&image, &repository, PASSWORD);
+    let push = tokio::spawn(async move { engine().push(spec, sink, token).await });
+    watch
+        .until(|progress| {
+            matches!(
+                progress,
+                Progress::Layer {
+                    phase: LayerPhase::Pushing { .. },
+                    ..
+                }
+            )
+        })
+        .await;
+    stop.cancel();
+    assert_eq!(push.await.expect("no panic"), Err(PushFailure::Cancelled));
+}
+
+#[tokio::test]
+async fn an_image_that_is_gone_and_a_name_that_cannot_be_are_final() {
+    if !ready() {
+        return;
+    }
+    let gone = Digest::new(format!("sha256:{}", "0".repeat(64)));
+    let mut upper = push_spec(&gone, "127.0.0.1:1/app", PASSWORD);
+    upper.tag = "feature/x".to_owned();
+    for (spec, remedy) in [
+        (push_spec(&gone, "127.0.0.1:1/app", PASSWORD), "build it again"),
+        (upper, "in the tag"),
+    ] {
+        let result = engine()
+            .push(spec, Watch::default().sink(), CancellationToken::new())
+            .await;
+        let Err(PushFailure::Final(problem)) = result else {
+            panic!("nothing can be pushed: {result:?}");
+        };
+        assert!(problem.remedy.as_str().contains(remedy), "{problem}");
+    }
+}
