@@ -369,7 +369,7 @@ impl Console {
             Effect::Save { name, text } => self.view.notice = Some(save(&name, &text)),
             Effect::Mouse(on) => self.screen.mouse(on)?,
             Effect::Suspend => self.screen.suspend()?,
-            Effect::Repaint => self.screen.terminal.clear()?,
+            Effect::Repaint => self.screen.wipe()?,
             Effect::Bell => self.screen.bell()?,
             Effect::Close(closing) => return Ok(Some(self.ending(closing))),
         }

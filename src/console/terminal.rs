@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::PanicHookInfo;
@@ -32,8 +33,9 @@ thread_local! {
 
 /// The terminal in the console's hands. Dropping it gives it back.
 pub(super) struct Screen {
-    /// What is drawn on.
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// What is drawn on. Never dropped: ratatui's `Drop` prints when it fails, and where the terminal has vanished that
+    /// panics, before the engine has been left in order.
+    pub terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
 }
 
@@ -50,7 +52,7 @@ impl Screen {
         }
         hook_panics();
         let mut screen = Self {
-            terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?,
+            terminal: ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?),
             mouse,
         };
         screen.enter()?;
@@ -63,7 +65,16 @@ impl Screen {
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
         self.mouse(self.mouse)?;
-        self.terminal.clear()
+        self.wipe()
+    }
+
+    /// Forgets what is on the screen, so that the next frame draws all of it.
+    ///
+    /// Not by ratatui's `clear`: that asks the terminal where its cursor is, which waits two seconds for terminals that
+    /// do not answer, fails, and takes the answer away from the thread that reads keys.
+    pub fn wipe(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Takes the mouse or gives it back.
