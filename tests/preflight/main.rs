@@ -12,11 +12,12 @@ use quarterdeck::config::{self, AwsConfig, Config, Endpoints};
 use quarterdeck::engine::ports::{
     BuildFailure, BuildSpec, Built, Context, Docker, Held, Ledger, PushFailure, PushSpec, Pushed, Sink,
 };
-use quarterdeck::engine::{Action, Clock, Guards, Outside, Pace, Setup, Update, launch};
+use quarterdeck::engine::{Action, Clock, Guards, Handle, Outside, Pace, Setup, Update, launch};
 use quarterdeck::names::{DeploymentId, Millis, Region};
 use quarterdeck::plan::check::{Check, CheckState};
 use quarterdeck::plan::{Builder, EngineInfo, Plan};
 use quarterdeck::problem::{Kind, Problem};
+use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::rehearsal::{Options, Rehearsal};
 use quarterdeck::source::Repository;
 use quarterdeck::state::{Driver, Fact, Recorded};
@@ -174,9 +175,13 @@ fn loopback(api: &str) -> AwsConfig {
 
 /// The last checks, and the plan or why there is none.
 async fn preflight(setup: Setup) -> (Vec<Check>, Result<Plan, Vec<Problem>>) {
-    let mut handle = launch(setup);
+    decided(&mut launch(setup)).await
+}
+
+/// Waits for the end of the preflight that is under way.
+async fn decided(handle: &mut Handle) -> (Vec<Check>, Result<Plan, Vec<Problem>>) {
     let mut last = Vec::new();
-    let ended = async {
+    let decided = async {
         loop {
             match handle.updates.recv().await.expect("the engine goes on") {
                 Update::Checks(checks) => last = checks,
@@ -186,12 +191,8 @@ async fn preflight(setup: Setup) -> (Vec<Check>, Result<Plan, Vec<Problem>>) {
             }
         }
     };
-    let plan = tokio::time::timeout(Duration::from_secs(60), ended)
-        .await
-        .expect("preflight ends");
-    let reason = Clean::line("seen enough");
-    let _ = handle.actions.send(Action::Leave { reason });
-    (last, plan)
+    let plan = tokio::time::timeout(Duration::from_secs(60), decided).await;
+    (last, plan.expect("preflight ends"))
 }
 
 async fn rehearsal() -> Rehearsal {
@@ -283,5 +284,26 @@ async fn everything_that_forbids_a_start_is_told_at_once() {
         "{}",
         problems[2]
     );
+    only_questions(&rehearsal);
+}
+
+#[tokio::test]
+async fn credentials_of_one_region_hide_no_other_and_a_new_look_finds_them_mended() {
+    let (repository, rehearsal) = (repository(), rehearsal().await);
+    let expired = Rule::on("GetCallerIdentity", Act::Expired).within("us-east-1").times(1);
+    let denied = Rule::on("DescribeDocument", Act::Denied).within("us-east-2").times(1);
+    for rule in [expired, denied] {
+        rehearsal.faults().add(rule);
+    }
+    let mut handle = launch(setup(config(&[]), repository.path(), rehearsal.api()));
+    let (_, plan) = decided(&mut handle).await;
+    let problems = plan.expect_err("two regions are in trouble");
+    let kinds: Vec<Kind> = problems.iter().map(|problem| problem.kind).collect();
+    assert_eq!(kinds, [Kind::Credentials, Kind::Credentials], "{problems:#?}");
+    assert!(problems[0].what.as_str().contains("us-east-1"), "{}", problems[0]);
+    assert!(problems[1].what.as_str().contains("us-east-2"), "{}", problems[1]);
+    handle.actions.send(Action::Recheck).expect("the engine listens");
+    let (checks, plan) = decided(&mut handle).await;
+    plan.unwrap_or_else(|problems| panic!("{problems:#?}\n{checks:#?}"));
     only_questions(&rehearsal);
 }
