@@ -20,6 +20,7 @@ pub mod loopback;
 pub mod options;
 pub mod registry;
 mod requests;
+pub mod sample;
 pub mod scenario;
 mod scratch;
 mod server;

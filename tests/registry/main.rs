@@ -5,5 +5,6 @@ mod common;
 
 mod docker;
 mod engine_stand_in;
+mod sample;
 mod scene;
 mod wire;
