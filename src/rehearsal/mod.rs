@@ -23,7 +23,7 @@ mod requests;
 pub mod sample;
 pub mod scenario;
 mod scratch;
-mod server;
+pub mod server;
 mod signature;
 pub mod ssm;
 mod stage;

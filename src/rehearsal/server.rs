@@ -6,6 +6,7 @@ use std::future::IntoFuture;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -70,28 +71,51 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let serial = door.counter.fetch_add(1, Ordering::Relaxed);
-    let request_id = format!("00000000-0000-4000-8000-{serial:012x}");
-    let call = match read(&headers, &body) {
-        Ok(call) => call,
-        Err((service, fault)) => return response(service, "", &Err(fault), &request_id),
-    };
-    match door.desk.serve(Millis::now(), &call) {
-        Served::Answer(answer, delay) => {
+    match exchange(&door.desk, Millis::now(), serial, &headers, &body) {
+        Exchange::Response(response, delay) => {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            response(call.service, &call.operation, &answer, &request_id)
+            response.map(Body::from)
         }
-        Served::Reset => {
+        Exchange::Reset => {
             connection.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
         // Ends when the client closes the connection, too.
-        Served::Silence => {
+        Exchange::Silence => {
             door.stop.cancelled().await;
             connection.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    }
+}
+
+/// What a request comes to.
+pub enum Exchange {
+    /// This response, after this long.
+    Response(axum::http::Response<String>, Duration),
+    /// The connection is reset.
+    Reset,
+    /// Nothing ever comes.
+    Silence,
+}
+
+/// Takes one HTTP request at `now`; `serial` tells it from others. A simulation calls this without a socket.
+pub fn exchange(desk: &Desk, now: Millis, serial: u64, headers: &HeaderMap, body: &[u8]) -> Exchange {
+    let request_id = format!("00000000-0000-4000-8000-{serial:012x}");
+    let call = match read(headers, body) {
+        Ok(call) => call,
+        Err((service, fault)) => {
+            return Exchange::Response(response(service, "", &Err(fault), &request_id), Duration::ZERO);
+        }
+    };
+    match desk.serve(now, &call) {
+        Served::Answer(answer, delay) => {
+            Exchange::Response(response(call.service, &call.operation, &answer, &request_id), delay)
+        }
+        Served::Reset => Exchange::Reset,
+        Served::Silence => Exchange::Silence,
     }
 }
 
@@ -137,10 +161,10 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, (Service, Fault)> {
     })
 }
 
-fn response(service: Service, operation: &str, answer: &Answer, request_id: &str) -> Response {
+fn response(service: Service, operation: &str, answer: &Answer, request_id: &str) -> axum::http::Response<String> {
     let fault = answer.as_ref().err();
     let status = fault.map_or(200, |fault| fault.status);
-    let mut response = Response::builder()
+    let mut response = axum::http::Response::builder()
         .status(status)
         .header("x-amzn-requestid", request_id);
     if let (Some(fault), Service::Ssm | Service::Ecr) = (fault, service) {
@@ -158,6 +182,6 @@ fn response(service: Service, operation: &str, answer: &Answer, request_id: &str
     };
     response
         .header(header::CONTENT_TYPE, kind)
-        .body(Body::from(body))
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        .body(body)
+        .unwrap_or_else(|_| axum::http::Response::new(String::new()))
 }

@@ -24,9 +24,9 @@ use super::ports::Ledger;
 use super::retries::Retries;
 use super::work::{Event, Waiter, Work};
 use super::{Action, Update, build, next, outputs};
-use crate::names::{CommandId, HostId, Millis, Region, RolloutName};
+use crate::names::{CommandId, HostId, Millis, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
-use crate::state::{Fact, HostStatus, Recorded, State};
+use crate::state::{Fact, HostStatus, Recorded, SendPhase, State};
 use crate::text::Clean;
 
 /// How long leaving waits for the answers to commands that are going out.
@@ -123,6 +123,19 @@ impl Drive {
             .collect();
         for command in &commands {
             self.follow(command);
+        }
+        // What was not found before may show by now.
+        let unknown: Vec<Token> = self
+            .state
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.rollouts)
+            .flat_map(|rollout| &rollout.sends)
+            .filter(|send| matches!(send.phase, SendPhase::Unknown(_)))
+            .map(|send| send.token.clone())
+            .collect();
+        for token in unknown {
+            self.reconcile(token);
         }
         for (region, command, host, status) in outputs::unread(&self.state) {
             let wanted = self.wanted(region, command, host, false);

@@ -1,0 +1,70 @@
+//! Whole deployments on virtual time: the real engine, SDK, fold and journal against the stand-in's fleet, with faults, an
+//! operator and crashes drawn from a seed.
+//!
+//! `cargo test --test simulation` runs as many seeds as `QUARTERDECK_SEEDS` says (200 without it, from
+//! `QUARTERDECK_FIRST_SEED` on); `QUARTERDECK_SEED=n` replays one and tells what happens in it. A seed that breaks an
+//! invariant prints itself.
+
+mod checks;
+mod clock;
+mod life;
+mod machine;
+mod operator;
+mod wire;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Seeds that run where nobody asks for more.
+const SEEDS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
+    )
+}
+
+#[test]
+fn deployments_hold_their_promises_whatever_the_seed_brings() {
+    if let Some(seed) = number("QUARTERDECK_SEED") {
+        let told = life::deployment(seed, true);
+        println!("seed {seed}: {told:?}");
+        return;
+    }
+    let first = number("QUARTERDECK_FIRST_SEED").unwrap_or(1);
+    let seeds = number("QUARTERDECK_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(Vec::new());
+    let told = Mutex::new(life::Told::default());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let enough = failed.lock().unwrap_or_else(PoisonError::into_inner).len() >= 5;
+                    if seed >= first + seeds || enough {
+                        return;
+                    }
+                    match std::panic::catch_unwind(|| life::deployment(seed, false)) {
+                        Ok(one) => told.lock().unwrap_or_else(PoisonError::into_inner).add(&one),
+                        Err(_) => failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{seeds} seeds from {first}: {told:?}");
+    assert!(
+        failed.is_empty(),
+        "seeds {failed:?} broke an invariant; replay one with: QUARTERDECK_SEED={} cargo test --test simulation -- --nocapture",
+        failed[0]
+    );
+    // A simulation in which nothing goes wrong would prove nothing.
+    assert!(told.crashes > 0 && told.faults > 0 && told.retried > 0, "{told:?}");
+}

@@ -1,0 +1,282 @@
+//! An operator, drawn from the seed: starts, watches, cancels, retries, looks things up, and leaves in the end.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use fastrand::Rng;
+use quarterdeck::engine::{Action, Handle, Scope, Update};
+use quarterdeck::names::{HostId, Region, RolloutName, Token};
+use quarterdeck::state::{
+    BuildPhase, Fact, Outcome, PushPhase, Recorded, Selection, SendPhase, SendTo, State, TagPhase, Verdict,
+};
+use quarterdeck::text::Clean;
+
+use crate::checks;
+use crate::clock::Time;
+use crate::world::World;
+
+/// Retries that an operator asks for before giving up on a fleet.
+const ROUNDS: u32 = 8;
+
+pub struct Operator {
+    rng: Rng,
+    aloud: bool,
+    rounds: u32,
+    /// Hosts that were retried though nobody knew whether they had run, by the token of the retry.
+    pub risked: HashSet<(Token, HostId)>,
+    pub retried: u64,
+    pub cancelled: u64,
+    pub unknown: u64,
+    cancels: u32,
+}
+
+impl Operator {
+    pub fn new(rng: &mut Rng, aloud: bool) -> Self {
+        Self {
+            rng: Rng::with_seed(rng.u64(..)),
+            aloud,
+            rounds: ROUNDS,
+            risked: HashSet::new(),
+            retried: 0,
+            cancelled: 0,
+            unknown: 0,
+            cancels: u32::from(rng.u8(0..5) == 0),
+        }
+    }
+}
+
+/// Follows one process; `true` once the deployment is done with.
+pub async fn follow(
+    mut handle: Handle,
+    operator: &mut Operator,
+    world: &World,
+    time: &Time,
+    before: &[Recorded],
+) -> bool {
+    let mut state = State::default();
+    let after = before.last().map_or(0, |fact| fact.seq);
+    let mut over = false;
+    loop {
+        let whim = Duration::from_millis(operator.rng.u64(500..90_000));
+        let update = tokio::select! {
+            update = handle.updates.recv() => update,
+            () = tokio::time::sleep(whim) => {
+                operator.whim(&handle, &state);
+                continue;
+            }
+        };
+        match update {
+            Some(Update::Ready(_)) => act(&handle, Action::Start),
+            Some(Update::Blocked(problems)) => {
+                if operator.aloud {
+                    println!("blocked: {problems:?}");
+                }
+                assert!(state.plan.is_none(), "a deployment that runs is not planned");
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                act(&handle, Action::Recheck);
+            }
+            Some(Update::Fact(recorded)) => {
+                if operator.aloud && recorded.seq > after {
+                    println!("{:>8.3} {:>4} {}", seconds(time), recorded.seq, brief(&recorded.fact));
+                }
+                if recorded.seq > after {
+                    checks::fact(world, time, &state, &recorded);
+                    operator.notice(&state, &recorded.fact);
+                }
+                state.apply(&recorded);
+                if recorded.seq > after && matches!(recorded.fact, Fact::DeploymentSettled { .. }) {
+                    over = operator.settled(&handle, &state, world, time);
+                }
+            }
+            Some(Update::RetryChecked { set, .. }) => {
+                if !set.is_empty() {
+                    act(
+                        &handle,
+                        Action::Retry {
+                            set,
+                            despite_moved_tag: true,
+                        },
+                    );
+                }
+            }
+            Some(Update::Notice(problem)) if operator.aloud => println!("notice: {problem}"),
+            Some(Update::Stopped(None)) => return over,
+            Some(Update::Stopped(Some(problem))) => panic!("the engine stopped: {problem}"),
+            None => panic!("the engine went away without a word"),
+            Some(Update::Checks(_) | Update::Notice(_) | Update::Watching(_) | Update::Orphaned | Update::Driving) => {}
+        }
+    }
+}
+
+fn act(handle: &Handle, action: Action) {
+    handle.actions.send(action).expect("the engine listens");
+}
+
+impl Operator {
+    /// Something that comes to mind in between.
+    fn whim(&mut self, handle: &Handle, state: &State) {
+        if state.plan.is_none() {
+            return;
+        }
+        if self.cancels > 0 && self.rng.u8(0..6) == 0 {
+            self.cancels -= 1;
+            self.cancelled += 1;
+            let lane = &state.lanes[self.rng.usize(0..state.lanes.len())];
+            let scope = match self.rng.u8(0..3) {
+                0 => Scope::All,
+                1 => Scope::Lane(lane.region.clone()),
+                _ => Scope::Rollout(lane.region.clone(), lane.rollouts[0].name.clone()),
+            };
+            act(handle, Action::Cancel(scope));
+            return;
+        }
+        let hosts: Vec<(Region, RolloutName, HostId)> = state
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)))
+            .flat_map(|(lane, rollout)| {
+                let place = (lane.region.clone(), rollout.name.clone());
+                rollout
+                    .hosts
+                    .iter()
+                    .map(move |host| (place.0.clone(), place.1.clone(), host.id.clone()))
+            })
+            .collect();
+        if hosts.is_empty() {
+            return;
+        }
+        let one = hosts[self.rng.usize(0..hosts.len())].clone();
+        match self.rng.u8(0..4) {
+            0 => act(
+                handle,
+                Action::ReadOutput {
+                    region: one.0,
+                    rollout: one.1,
+                    host: one.2,
+                },
+            ),
+            // A retry while others still run.
+            1 if self.rounds > 0 => {
+                let set = state.retry_set(&Selection::Hosts(vec![one]));
+                if !set.is_empty() {
+                    self.rounds -= 1;
+                    act(
+                        handle,
+                        Action::Retry {
+                            set,
+                            despite_moved_tag: false,
+                        },
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers what was risked, before the fact is folded.
+    fn notice(&mut self, state: &State, fact: &Fact) {
+        match fact {
+            Fact::SendIntended {
+                region,
+                rollout,
+                token,
+                to: SendTo::Hosts(hosts),
+            } => {
+                self.retried += hosts.len() as u64;
+                let rollout = state.lane(region).and_then(|lane| lane.rollout(rollout));
+                for host in hosts {
+                    let known = rollout.and_then(|rollout| rollout.host(host));
+                    if known.is_none_or(|host| host.attempts.iter().any(|one| one.status.verdict() == Verdict::Unknown))
+                    {
+                        self.risked.insert((token.clone(), host.clone()));
+                    }
+                }
+            }
+            Fact::SendUnknown { .. } => self.unknown += 1,
+            _ => {}
+        }
+    }
+
+    /// Nothing is under way: mend something, or be done with it. Whether it is done with.
+    fn settled(&mut self, handle: &Handle, state: &State, world: &World, time: &Time) -> bool {
+        let leave = || {
+            act(
+                handle,
+                Action::Leave {
+                    reason: Clean::line("done"),
+                },
+            );
+        };
+        let outcome = state.settled.map(|(outcome, _)| outcome);
+        if outcome == Some(Outcome::Succeeded) || self.rounds == 0 {
+            leave();
+            return true;
+        }
+        self.rounds -= 1;
+        if let Some(build) = state
+            .builds
+            .iter()
+            .find(|build| matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Cancelled))
+        {
+            act(handle, Action::RetryBuild(build.id.clone()));
+            return false;
+        }
+        for lane in &state.lanes {
+            let failed = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled)
+                || lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)))
+                || lane.cancelled;
+            if failed {
+                act(handle, Action::RetryPush(lane.region.clone()));
+                return false;
+            }
+        }
+        for lane in &state.lanes {
+            for rollout in &lane.rollouts {
+                match rollout.sends.last().map(|send| (&send.phase, &send.token)) {
+                    Some((SendPhase::Unknown(_), token)) => {
+                        // The operator looks into the AWS console.
+                        if checks::command(world, time, &lane.region, token).is_some() {
+                            leave();
+                        } else {
+                            act(handle, Action::Abandon(token.clone()));
+                            act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
+                        }
+                        return false;
+                    }
+                    Some((SendPhase::Refused(_) | SendPhase::Abandoned, _)) => {
+                        act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
+                        return false;
+                    }
+                    Some((SendPhase::Intended | SendPhase::Accepted { .. }, _)) | None => {}
+                }
+            }
+        }
+        let selection = if self.rng.bool() {
+            Selection::Failed(None)
+        } else {
+            Selection::Unsuccessful(None)
+        };
+        let mut set = state.retry_set(&selection);
+        if set.is_empty() {
+            set = state.retry_set(&Selection::Unsuccessful(None));
+        }
+        if set.is_empty() {
+            leave();
+            return true;
+        }
+        act(handle, Action::CheckRetry(set));
+        false
+    }
+}
+
+fn seconds(time: &Time) -> f64 {
+    time.now().0 as f64 / 1000.0 % 100_000.0
+}
+
+fn brief(fact: &Fact) -> String {
+    let text = match fact {
+        Fact::DeploymentStarted { .. } => "DeploymentStarted".to_owned(),
+        fact => format!("{fact:?}"),
+    };
+    text.chars().take(260).collect()
+}

@@ -1,0 +1,185 @@
+//! What a seed makes: a configuration, a fleet in every region, and what goes wrong on the way.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use quarterdeck::config::{self, Config};
+use quarterdeck::names::{AccountId, Millis, Region};
+use quarterdeck::plan::Mutability;
+use quarterdeck::rehearsal::desk::EcrApi;
+use quarterdeck::rehearsal::ecr::EcrStandIn;
+use quarterdeck::rehearsal::faults::{Act, Faults, Rule};
+use quarterdeck::rehearsal::fleet::story::node;
+use quarterdeck::rehearsal::fleet::{Appears, Fate, Node, Pace};
+use quarterdeck::rehearsal::ssm::{Ssm, World as SsmWorld};
+use quarterdeck::rehearsal::{ACCOUNT, Desk};
+
+/// Regions that a world may have.
+const REGIONS: [&str; 4] = ["us-east-1", "us-east-2", "eu-west-1", "ap-south-1"];
+
+/// A world: the outside of every process that lives in it.
+pub struct World {
+    pub config: Arc<Config>,
+    pub desk: Arc<Desk>,
+    pub ecr: Arc<EcrStandIn>,
+    pub regions: Vec<Region>,
+}
+
+impl World {
+    /// Makes the world of a seed; must be called within a runtime that outlives it.
+    pub async fn new(rng: &mut Rng, dir: &Path, since: Millis) -> Self {
+        let regions: Vec<Region> = REGIONS[..rng.usize(1..=3)].iter().map(Region::new).collect();
+        let ecr = EcrStandIn::start(dir, &AccountId::new(ACCOUNT), &regions).await;
+        let ecr = Arc::new(ecr.expect("loopback has ports and the directory can be written"));
+        for region in &regions {
+            ecr.create_repository(region, &repository(region), Mutability::Mutable);
+            if rng.bool() {
+                let before = Millis(since.0 - 86_400_000);
+                ecr.preload(region, &repository(region), &["latest"], b"before", before)
+                    .expect("the repository is there");
+            }
+        }
+        let seed = rng.u64(..);
+        let fleets = regions
+            .iter()
+            .map(|region| (region.as_str().to_owned(), nodes(rng, seed, region.as_str())));
+        let world = SsmWorld {
+            seed,
+            pace: Pace::REAL,
+            since,
+            regions: fleets.collect(),
+            images: ecr.clone(),
+        };
+        let api = ecr.clone();
+        let api: EcrApi = Arc::new(move |region, operation, body| api.handle(region, operation, body));
+        let faults: Vec<Rule> = (0..rng.usize(0..6)).map(|_| fault(rng, &regions)).collect();
+        Self {
+            config: Arc::new(configuration(rng, &regions)),
+            desk: Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, faults))),
+            ecr,
+            regions,
+        }
+    }
+}
+
+/// The repository of a region.
+pub fn repository(region: &Region) -> String {
+    format!("sento-{region}-processor-ecr")
+}
+
+fn configuration(rng: &mut Rng, regions: &[Region]) -> Config {
+    let names: Vec<String> = regions.iter().map(|region| format!("\"{region}\"")).collect();
+    let (concurrency, errors) = (rng.usize(1..60), ["0", "1", "3", "\"50%\""][rng.usize(0..4)]);
+    // Regions with a build of their own, or one for all.
+    let args = if rng.u8(0..4) == 0 {
+        "[build.args]\nREGION = \"{region}\""
+    } else {
+        ""
+    };
+    let rollout = |name: &str, os: &str| {
+        format!(
+            "[[rollout]]\nname = \"{name}\"\ndocument = \"{{region}}-pull-image-document\"\n\
+             targets = {{ \"tag:Environment\" = [\"QA\"], \"tag:OS\" = [\"{os}\"] }}\n\
+             parameters = {{ image = \"AI\", region = \"{{region}}\" }}\n\
+             delivery_timeout = 600\nmax_concurrency = {concurrency}\nmax_errors = {errors}\n"
+        )
+    };
+    let text = format!(
+        "app = \"sento\"\nregions = [{}]\n[environment]\nname = \"QA\"\n[image]\nrepository = \"sento-{{region}}-processor-ecr\"\n\
+         tags = [\"{{sha}}\", \"latest\"]\n{args}\n{}\n{}",
+        names.join(", "),
+        rollout("ubuntu", "Ubuntu"),
+        rollout("linux", "Linux")
+    );
+    config::parse(Path::new("config.toml"), &text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn nodes(rng: &mut Rng, seed: u64, region: &str) -> Vec<Node> {
+    // Two at least, so that both rollouts have a host; sometimes more than fit into one SendCommand.
+    let hosts = if rng.u8(0..8) == 0 {
+        rng.usize(60..140)
+    } else {
+        rng.usize(5..16)
+    };
+    let calm = rng.bool();
+    (0..hosts)
+        .map(|at| {
+            let mut node = node(seed, region, at, "QA");
+            node.fates = (0..rng.usize(1..4)).map(|_| fate(rng, calm)).collect();
+            // In the end every host mends, so that every deployment can.
+            node.fates.push(Fate::Success);
+            node.appears = match rng.u8(0..60) {
+                0 => Appears::Never,
+                1..3 => Appears::Late(rng.u64(100..9_000)),
+                _ => Appears::AtOnce,
+            };
+            node
+        })
+        .collect()
+}
+
+fn fate(rng: &mut Rng, calm: bool) -> Fate {
+    let odds = if calm { 40 } else { 14 };
+    match rng.u8(0..odds) {
+        0 => Fate::DiskFull,
+        1 => Fate::Unhealthy,
+        2 => Fate::Hang,
+        3 => Fate::Offline,
+        4 => Fate::Unreached,
+        5 => Fate::Silent,
+        6 => Fate::Reboot,
+        7 => Fate::Noisy,
+        _ => Fate::Success,
+    }
+}
+
+fn fault(rng: &mut Rng, regions: &[Region]) -> Rule {
+    const OPERATIONS: [&str; 11] = [
+        "SendCommand",
+        "SendCommand",
+        "ListCommands",
+        "ListCommandInvocations",
+        "ListCommandInvocations",
+        "GetCommandInvocation",
+        "CancelCommand",
+        "DescribeInstanceInformation",
+        "GetAuthorizationToken",
+        "DescribeImages",
+        "PutImage",
+    ];
+    let act = match rng.u8(0..12) {
+        0 | 1 => Act::Throttle,
+        2 => Act::ServerError(500),
+        3 => Act::ServerError(503),
+        4 => Act::ServerErrorAfter(500),
+        5 => Act::ResetBefore,
+        6 => Act::ResetAfter,
+        7 => Act::NoAnswer,
+        8 => Act::Slow(Duration::from_secs(rng.u64(1..40))),
+        9 => Act::EmptyLists,
+        10 => Act::Expired,
+        _ if rng.bool() => Act::UnknownWord("Quantum Flux".to_owned()),
+        _ => Act::SamePageToken,
+    };
+    let operation = match act {
+        Act::EmptyLists | Act::UnknownWord(_) | Act::SamePageToken => {
+            ["ListCommands", "ListCommandInvocations"][rng.usize(0..2)]
+        }
+        _ => OPERATIONS[rng.usize(0..OPERATIONS.len())],
+    };
+    let mut rule = Rule::on(operation, act)
+        .skip(rng.u64(0..6))
+        .every(rng.u64(1..4))
+        .times(rng.u64(1..12));
+    if rng.bool() {
+        rule = rule.within(regions[rng.usize(0..regions.len())].as_str());
+    }
+    rule
+}
+
+/// How many faults struck.
+pub fn struck(world: &World) -> u64 {
+    (0..8).map(|rule| world.desk.faults().struck(rule)).sum()
+}
