@@ -112,7 +112,7 @@ fn tls(engine: &str, certs: &Path, says: &str) -> Option<Problem> {
             "does not speak TLS".to_owned(),
             "unset DOCKER_TLS_VERIFY, or correct the port (2376 is the usual one for TLS)".to_owned(),
         )
-    } else if says.contains("UnknownIssuer") {
+    } else if says.contains("UnknownIssuer") || says.contains("BadSignature") {
         (
             format!("has a certificate that {folder}/ca.pem did not issue"),
             "put the engine's own certificate authority there".to_owned(),
@@ -193,7 +193,11 @@ fn group_of(socket: &Path) -> Option<String> {
 
 /// The kind of the innermost I/O error.
 fn io_kind(error: &Error) -> Option<io::ErrorKind> {
-    let mut kind = None;
+    // Not in the chain: bollard passes this one through.
+    let mut kind = match error {
+        Error::IOError { err } => Some(err.kind()),
+        _ => None,
+    };
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -228,4 +232,47 @@ fn chain(error: &Error) -> String {
         next = error.source();
     }
     words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Clean;
+
+    fn denied_at(wire: Wire) -> String {
+        let at = Resolved {
+            host: Clean::line("unix:///run/docker.sock"),
+            origin: Clean::line("default"),
+            wire,
+        };
+        let error = Error::IOError {
+            err: io::Error::from(io::ErrorKind::PermissionDenied),
+        };
+        connection(&at, &error).to_string()
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_used_names_the_group_to_join() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let socket = dir.path().join("docker.sock");
+        std::fs::write(&socket, "").expect("a file is written");
+        // A number without a name; only root may give a file to such a group.
+        if std::os::unix::fs::chown(&socket, None, Some(54_321)).is_ok() {
+            let told = denied_at(Wire::Unix(socket));
+            assert!(
+                told.contains("unix:///run/docker.sock (default): you may not use its socket"),
+                "{told}"
+            );
+            assert!(told.contains("sudo usermod -aG 54321 $USER and log in again"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_socket_whose_group_cannot_be_seen_is_refused_all_the_same() {
+        let told = denied_at(Wire::Unix("/nowhere/docker.sock".into()));
+        assert!(
+            told.contains("you may not use its socket") && told.contains("ask for access"),
+            "{told}"
+        );
+    }
 }

@@ -119,7 +119,9 @@ impl Docker for Engine {
     }
 
     async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure> {
-        let link = self.link().map_err(PushFailure::Final)?;
+        let at = self.at.clone().map_err(PushFailure::Final)?;
+        // An engine that is being restarted has no socket for a moment.
+        let link = Link::open(at, self.patience).map_err(PushFailure::Transient)?;
         push::run(&link, spec, sink, stop, &self.traffic).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use quarterdeck::config::BuilderChoice;
 use quarterdeck::docker::{Address, Engine, Patience, Surroundings};
@@ -12,7 +13,8 @@ use quarterdeck::problem::Kind;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::need;
-use crate::rig::{Watch, build_spec, dockerfile, engine_at, push_spec};
+use crate::daemon::{Daemon, Ending, says};
+use crate::rig::{Watch, build_spec, dockerfile, engine_at, eventually, push_spec};
 
 /// The problem that an engine with this address tells.
 async fn problem(vars: &[(&str, &str)]) -> String {
@@ -32,21 +34,141 @@ async fn the_engine_in_use_is_named_with_where_its_address_came_from() {
     if !need("docker") {
         return;
     }
-    let around = Surroundings::from_vars(|name| (name == "DOCKER_CONFIG").then(|| "/nowhere".to_owned()));
+    let around = Surroundings::from_env();
     for (choice, builder) in [
         (BuilderChoice::Auto, Builder::Buildkit),
         (BuilderChoice::Classic, Builder::Classic),
     ] {
         let engine = Engine::open_in(&Address::Environment, choice, &around, Patience::default());
         let info = engine.info().await.expect("the engine answers");
-        assert_eq!(info.host.as_str(), "unix:///var/run/docker.sock");
-        assert_eq!(info.origin.as_str(), "default");
+        match &around.host {
+            Some(host) => assert_eq!(
+                (info.host.as_str(), info.origin.as_str()),
+                (host.as_str(), "DOCKER_HOST")
+            ),
+            None if info.origin.as_str() == "default" => assert_eq!(info.host.as_str(), "unix:///var/run/docker.sock"),
+            None => assert!(info.origin.as_str().starts_with("context "), "{info:?}"),
+        }
         assert!(
             info.version.as_str().contains('.') && info.platform.as_str().starts_with("linux/"),
             "{info:?}"
         );
         assert_eq!(info.builder, builder);
     }
+}
+
+#[tokio::test]
+async fn buildkit_is_used_where_the_engine_has_it_and_missed_where_it_must_be() {
+    for (answer, version, builder, lack) in [
+        (
+            r#"{"Version":"28.5.2","ApiVersion":"1.51","Os":"linux","Arch":"amd64","Components":[{"Name":"Engine","Version":"28.5.2"}]}"#,
+            "28.5.2",
+            Builder::Buildkit,
+            "",
+        ),
+        (
+            r#"{"Version":"18.06.1-ce","ApiVersion":"1.38","Os":"linux","Arch":"amd64"}"#,
+            "18.06.1-ce",
+            Builder::Classic,
+            "is older than 18.09",
+        ),
+        (
+            r#"{"Version":"5.8.6","ApiVersion":"1.41","Os":"linux","Arch":"arm64","Components":[{"Name":"Podman Engine","Version":"5.8.6"}]}"#,
+            "Podman 5.8.6",
+            Builder::Classic,
+            "is Podman",
+        ),
+    ] {
+        let daemon = Daemon::start(vec![("/version", says(200, &[answer], Ending::Whole))]);
+        let given = Address::Given {
+            host: format!("unix://{}", daemon.socket.display()),
+            origin: "test".to_owned(),
+        };
+        let around = Surroundings::default();
+        let open = |choice| Engine::open_in(&given, choice, &around, Patience::default());
+        let info = open(BuilderChoice::Auto).info().await.expect("the engine answers");
+        assert_eq!((info.version.as_str(), info.builder), (version, builder));
+        assert_eq!(info.origin.as_str(), "test");
+        match (builder, open(BuilderChoice::Buildkit).info().await) {
+            (Builder::Buildkit, forced) => assert_eq!(forced.map(|info| info.builder), Ok(Builder::Buildkit)),
+            (Builder::Classic, forced) => {
+                let problem = forced.expect_err("it has no BuildKit");
+                assert!(problem.what.as_str().contains(lack), "{problem}");
+                assert!(problem.remedy.as_str().contains("builder = \"auto\""), "{problem}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_told_with_the_file() {
+    if !need("openssl") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for name in ["ca", "server"] {
+        let made = Command::new("openssl")
+            .current_dir(dir.path())
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "1",
+                "-subj",
+                "/CN=127.0.0.1",
+            ])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+            .args([
+                "-addext",
+                if name == "ca" {
+                    "keyUsage=keyCertSign"
+                } else {
+                    "basicConstraints=critical,CA:FALSE"
+                },
+            ])
+            .args(["-keyout", &format!("{name}-key.pem"), "-out", &format!("{name}.pem")])
+            .output();
+        assert!(
+            made.is_ok_and(|made| made.status.success()),
+            "openssl makes a certificate"
+        );
+    }
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+    let port = probe.expect("there is a free port").port().to_string();
+    let mut server = Command::new("openssl")
+        .current_dir(dir.path())
+        .args([
+            "s_server",
+            "-quiet",
+            "-www",
+            "-cert",
+            "server.pem",
+            "-key",
+            "server-key.pem",
+            "-accept",
+            &port,
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl serves");
+    eventually("openssl listens", async || {
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok()
+    })
+    .await;
+    let told = problem(&[
+        ("DOCKER_HOST", &format!("tcp://127.0.0.1:{port}")),
+        ("DOCKER_TLS_VERIFY", "1"),
+        ("DOCKER_CERT_PATH", &dir.path().display().to_string()),
+    ])
+    .await;
+    let _ = server.kill();
+    let _ = server.wait();
+    assert!(told.contains("ca.pem did not issue"), "{told}");
 }
 
 #[tokio::test]
@@ -120,6 +242,17 @@ async fn without_an_engine_nothing_is_built_or_pushed() {
         matches!(built, Err(BuildFailure::Failed { step: None, .. })),
         "{built:?}"
     );
+    let spec = push_spec(&Digest::new("sha256:0"), "127.0.0.1:1/app", "password");
+    let pushed = engine.push(spec, watch.sink(), CancellationToken::new()).await;
+    assert!(
+        matches!(pushed, Err(PushFailure::Transient(_))),
+        "an engine may be back in a moment: {pushed:?}"
+    );
+    let far = Address::Given {
+        host: "ssh://ops@far".to_owned(),
+        origin: "test".to_owned(),
+    };
+    let engine = Engine::open(&far, BuilderChoice::Auto);
     let spec = push_spec(&Digest::new("sha256:0"), "127.0.0.1:1/app", "password");
     let pushed = engine.push(spec, watch.sink(), CancellationToken::new()).await;
     assert!(matches!(pushed, Err(PushFailure::Final(_))), "{pushed:?}");

@@ -113,6 +113,26 @@ async fn an_error_of_the_engine_after_the_result_counts() {
 }
 
 #[tokio::test]
+async fn a_killed_command_is_not_blamed_on_memory_alone() {
+    let chunks = [
+        "{\"stream\":\"Step 1/1 : RUN work\\n\"}\r\n",
+        "{\"errorDetail\":{\"code\":137,\"message\":\"The command '/bin/sh -c work' returned a non-zero code: 137\"}}\r\n",
+    ];
+    let (result, _) = build(says(200, &chunks, Ending::Whole)).await;
+    let failed = failed(result.expect_err("the command was killed"));
+    assert_eq!(failed.exit_code, Some(137));
+    assert!(
+        failed
+            .problem
+            .what
+            .as_str()
+            .contains("for lack of memory or because the engine was being stopped"),
+        "{}",
+        failed.problem
+    );
+}
+
+#[tokio::test]
 async fn a_command_that_prints_the_builders_words_is_not_believed() {
     let chunks = [
         "{\"stream\":\"Step 1/3 : FROM scratch\\nStep 2/3 : RUN forge\\n\"}\r\n",

@@ -10,7 +10,7 @@ static EXIT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What a shell reports of a command that was killed.
-const KILLED: i64 = 137;
+pub(super) const KILLED: i64 = 137;
 
 /// What BuildKit wraps the cause in.
 const WRAPPINGS: [&str; 8] = [
@@ -63,7 +63,7 @@ pub(super) fn remedy(cause: &str, code: Option<i64>, log: &str) -> String {
 }
 
 /// Causes by a part of their text, the narrower first. Engines tell them as prose only.
-const REMEDIES: [(&str, &str); 21] = [
+const REMEDIES: [(&str, &str); 24] = [
     (
         "no space left on device",
         "make room on the engine's disk (docker system df, docker system prune) and build again",
@@ -94,6 +94,18 @@ const REMEDIES: [(&str, &str); 21] = [
     (
         "requires BuildKit",
         "set builder = \"buildkit\" or \"auto\" under [build] in config.toml",
+    ),
+    (
+        "experimental features",
+        "set builder = \"buildkit\" or \"auto\" under [build] in config.toml: this engine's classic builder can't choose a platform",
+    ),
+    (
+        "no active session",
+        "the engine could not call back in time: its connection is slow or broken; build again",
+    ),
+    (
+        "exec format error",
+        "the image is for another platform than the engine: correct build.platform, or install emulation on the engine",
     ),
     (
         "pull access denied",

@@ -237,9 +237,10 @@ async fn broken(
     let code = failure::exit_code(&says);
     let at = dialect.failed();
     // A classic engine that is being stopped kills the command first and says only that.
-    let gone = match code {
-        Some(_) => link.api.ping().await.err(),
-        None => None,
+    let gone = if code == Some(failure::KILLED) {
+        link.api.ping().await.err().filter(fault::is_connection)
+    } else {
+        None
     };
     let dockerfile = &spec.dockerfile;
     let what = match (at.map(|at| record.get(at)), code) {
