@@ -5,6 +5,7 @@ mod common;
 
 mod docker;
 mod engine_stand_in;
+mod rooms;
 mod sample;
 mod scene;
 mod wire;

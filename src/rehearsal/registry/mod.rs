@@ -21,7 +21,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use faults::{RegistryFault, RegistryFaults, When};
@@ -34,6 +34,11 @@ use blobs::Uploads;
 use line::{Cut, Line};
 use pace::Pace;
 use route::Route;
+
+/// Small, so that an engine's progress is what has passed and not what lies in the kernel's buffers.
+const RECEIVE_BUFFER: u32 = 64 * 1024;
+/// Engines open a connection for each of their layers.
+const BACKLOG: u32 = 128;
 
 /// One region's registry, served until it is dropped.
 pub struct Registry {
@@ -58,7 +63,10 @@ impl Registry {
         for folder in folders.iter().filter_map(|path| path.parent()) {
             tokio::fs::create_dir_all(folder).await?;
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let desk = Arc::new(Desk {
             region,
