@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::headless::Consent;
 use crate::names::Region;
+use crate::rehearsal::{DockerChoice, Regions};
 
 /// A terminal deploy console: one build, every region, every host, and a retry of exactly those that failed.
 #[derive(Debug, Parser)]
@@ -346,11 +347,11 @@ pub struct Show {
 pub struct Rehearse {
     /// How many hosts the simulated fleet has.
     #[arg(long, value_name = "N", env = "QUARTERDECK_REHEARSAL_HOSTS")]
-    pub hosts: Option<u32>,
+    pub hosts: Option<usize>,
 
-    /// In how many regions.
+    /// In how many regions, or in which: `3`, or `us-east-1,eu-west-1`.
     #[arg(long, value_name = "N", env = "QUARTERDECK_REHEARSAL_REGIONS")]
-    pub regions: Option<u32>,
+    pub regions: Option<Regions>,
 
     /// What chance is drawn from: the same seed tells the same story.
     #[arg(long, value_name = "N", env = "QUARTERDECK_REHEARSAL_SEED")]
@@ -375,22 +376,11 @@ pub struct Rehearse {
         env = "QUARTERDECK_REHEARSAL_DOCKER",
         default_value = "auto"
     )]
-    pub docker: RehearsalDocker,
+    pub docker: DockerChoice,
 
     /// How it is driven.
     #[command(flatten)]
     pub drive: Drive,
-}
-
-/// `--docker`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RehearsalDocker {
-    /// The real one where it answers, the stand-in elsewhere.
-    Auto,
-    /// The real one.
-    Real,
-    /// The stand-in.
-    StandIn,
 }
 
 /// `config`.

@@ -16,6 +16,7 @@ mod look;
 mod man;
 mod place;
 mod plan;
+mod rehearse;
 mod session;
 mod settings;
 mod show;
@@ -39,12 +40,7 @@ pub fn run(global: &Global, command: Command) -> Result<Exit, Failure> {
         Command::Deploy(args) => deploy::run(global, &args),
         Command::Plan(args) => plan::run(global, &args),
         Command::Attach(args) => attach::run(global, &args),
-        Command::Rehearse(_) => {
-            Err(
-                crate::problem::Problem::new(crate::problem::Kind::Config, "the rehearsal is not in this build", "")
-                    .into(),
-            )
-        }
+        Command::Rehearse(args) => rehearse::run(global, &args),
         Command::Config(args) => printed(|out| config::run(global, args, out)),
         Command::History(args) => printed(|out| history::run(global, &args, out)),
         Command::Show(args) => show::run(global, &args),

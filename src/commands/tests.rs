@@ -126,6 +126,6 @@ fn a_deployment_is_shown_as_it_was_told() {
     let mut out = Vec::new();
     show::print(Format::Plain, &facts, &mut out).expect("a vector takes everything");
     let text = String::from_utf8(out).expect("only text is printed");
-    assert!(text.contains("web-03 printed:"), "{text}");
+    assert!(text.contains("web-03 ended with exit code 1 and printed:"), "{text}");
     assert!(text.contains("4 hosts did not succeed:"), "{text}");
 }

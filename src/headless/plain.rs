@@ -6,7 +6,7 @@
 //! 12:01:49Z us-east-1  ubuntu: 31 of 60 done, 29 succeeded, 2 failed
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ use crate::names::{CommandId, HostId, Millis, Region, RolloutName};
 use crate::plan::Plan;
 use crate::plan::check::{Check, CheckState};
 use crate::state::live::Live;
-use crate::state::{Fact, HostStatus, Output, Recorded, State, Verdict};
+use crate::state::{Fact, HostState, HostStatus, LaneState, Output, Recorded, RolloutState, State, Verdict};
 use crate::words::{clock, names, plural};
 
 /// Silence after which a line says that it is still at work; shorter than the patience of a CI system or a reader.
@@ -45,6 +45,8 @@ pub(super) struct Plain {
     /// When something was last said.
     said_at: Option<Millis>,
     tallies: BTreeMap<(Region, RolloutName), Tally>,
+    /// What was last said of a host that has a line of its own: the exit code comes after the state.
+    named: HashMap<(CommandId, HostId), HostStatus>,
     outputs: usize,
 }
 
@@ -225,15 +227,17 @@ impl Plain {
         let Some(host) = rollout.host(host) else {
             return Vec::new();
         };
-        let named = || {
-            vec![Said::new(
-                Some(&lane.region),
-                format!("{}: {}", rollout.name, host_words(host)),
-            )]
+        let status = host.status();
+        if self.named.get(&(command.clone(), host.id.clone())) == Some(status) {
+            return Vec::new();
+        }
+        let named = |names: &mut HashMap<_, _>| {
+            names.insert((command.clone(), host.id.clone()), status.clone());
+            vec![of_host(lane, rollout, host)]
         };
-        match host.status().verdict() {
-            Verdict::Failed | Verdict::Unknown | Verdict::NotRun => named(),
-            Verdict::Succeeded if rollout.hosts.len() <= NAMED => named(),
+        match status.verdict() {
+            Verdict::Failed | Verdict::Unknown | Verdict::NotRun => named(&mut self.named),
+            Verdict::Succeeded if rollout.hosts.len() <= NAMED => named(&mut self.named),
             Verdict::Succeeded => {
                 let tally = self
                     .tallies
@@ -245,7 +249,7 @@ impl Plain {
                 }
                 tally.tell(&lane.region, &rollout.name, state, at).into_iter().collect()
             }
-            Verdict::Running if *host.status() == HostStatus::Delayed => named(),
+            Verdict::Running if *status == HostStatus::Delayed => named(&mut self.named),
             Verdict::Waiting | Verdict::Running => Vec::new(),
         }
     }
@@ -258,9 +262,7 @@ impl Plain {
             (tally.untold, tally.told_at) = (0, Some(at));
         }
         let missing = missing.iter().filter_map(|host| rollout.host(host));
-        let mut said: Vec<Said> = missing
-            .map(|host| Said::new(Some(&lane.region), format!("{}: {}", rollout.name, host_words(host))))
-            .collect();
+        let mut said: Vec<Said> = missing.map(|host| of_host(lane, rollout, host)).collect();
         let text = if rollout.hosts.is_empty() {
             "NO HOST has these tags: nothing ran".to_owned()
         } else {
@@ -288,9 +290,11 @@ impl Plain {
             (&output.stderr, output.stderr_cut)
         };
         let lines: Vec<&str> = stream.as_str().lines().collect();
+        let code = host.latest().and_then(|attempt| attempt.exit_code);
+        let code = code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
         let mut said = Said::new(
             Some(&lane.region),
-            format!("{}: {} printed:", rollout.name, host.label()),
+            format!("{}: {} ended{code} and printed:", rollout.name, host.label()),
         );
         let from = lines.len().saturating_sub(OUTPUT_LINES);
         said.more.extend(lines[from..].iter().map(|line| format!("| {line}")));
@@ -315,6 +319,10 @@ impl Tally {
             format!("{rollout}: {}", heartbeat::counts_words(counts)),
         ))
     }
+}
+
+fn of_host(lane: &LaneState, rollout: &RolloutState, host: &HostState) -> Said {
+    Said::new(Some(&lane.region), format!("{}: {}", rollout.name, host_words(host)))
 }
 
 fn of_problem(problem: &crate::problem::Problem) -> Said {

@@ -30,6 +30,7 @@ mod stage;
 mod sts;
 pub mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -46,14 +47,12 @@ use crate::problem::{Kind, Problem};
 use ecr::EcrStandIn;
 use faults::Faults;
 use fleet::Images;
+use sample::Sample;
 use scenario::Scenario;
 use scratch::Scratch;
 use server::Server;
 use ssm::{Ssm, World};
 use stage::Stage;
-
-/// How long ago `latest` was pushed when a rehearsal begins: three days.
-const EARLIER_MS: i64 = 3 * 24 * 3_600_000;
 
 /// A running rehearsal; dropping it stops its servers and removes its files.
 pub struct Rehearsal {
@@ -61,7 +60,9 @@ pub struct Rehearsal {
     server: Server,
     ecr: Arc<EcrStandIn>,
     regions: Vec<Region>,
-    _scratch: Scratch,
+    sample: Sample,
+    speed: f64,
+    scratch: Scratch,
 }
 
 impl Rehearsal {
@@ -91,12 +92,12 @@ impl Rehearsal {
             )
         })?;
         let ecr = Arc::new(EcrStandIn::start(scratch.path(), &AccountId::new(ACCOUNT), &regions).await?);
+        let sample = sample::create(scratch.path(), &regions, since)?;
         for region in &regions {
-            let repository = format!("sento-{region}-processor-ecr");
-            ecr.create_repository(region, &repository, Mutability::Mutable);
-            let pushed_at = Millis(since.0 - EARLIER_MS);
-            ecr.preload(region, &repository, &["latest"], b"the image before", pushed_at)?;
+            ecr.create_repository(region, &Sample::repository(region), Mutability::Mutable);
         }
+        sample.preload(&ecr, &regions)?;
+        let speed = stage.pace.speed;
         let world = World {
             seed: stage.seed,
             pace: stage.pace,
@@ -119,8 +120,25 @@ impl Rehearsal {
             server,
             ecr,
             regions,
-            _scratch: scratch,
+            sample,
+            speed,
+            scratch,
         })
+    }
+
+    /// The repository to deploy.
+    pub fn sample(&self) -> &Sample {
+        &self.sample
+    }
+
+    /// How many times faster than life its hosts work.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// A folder that is removed with the rehearsal.
+    pub fn dir(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The address of SSM, ECR's API and STS, for all regions.

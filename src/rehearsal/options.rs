@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
 /// Everything is optional: what is not said is the scenario's, and what that does not say is the default story's.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
@@ -21,7 +23,7 @@ pub struct Options {
 }
 
 /// Which Docker Engine builds in a rehearsal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum DockerChoice {
     /// The machine's, if one answers; else the stand-in.
     #[default]

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::console::tests::fixture::{Story, at, checks, plan};
+use crate::console::tests::fixture::{Story, at, checks, host_id, plan};
 use crate::engine::Update;
 use crate::headless::{Format, Summary, Voice, replay};
 use crate::problem::{Exit, Kind, Problem};
-use crate::state::{Fact, State};
+use crate::state::{Fact, HostStatus, SendTo, State};
 
 /// Everything that an output says about a story.
 fn told(format: Format, story: &Story) -> String {
@@ -56,6 +56,22 @@ fn a_small_deployment_reads_like_a_story() {
 fn a_failed_build_shows_the_end_of_its_log() {
     let story = Story::start(plan(1, 4)).build_half().build_failed();
     insta::assert_snapshot!("plain_build_failed", told(Format::Plain, &story));
+}
+
+#[test]
+fn an_exit_code_that_comes_later_is_no_second_failure() {
+    let mut story = Story::start(plan(1, 20)).build_half().built().push_half().pushed();
+    story.send(0, 0, 1, SendTo::Targets);
+    for exit_code in [None, Some(7)] {
+        story.tell(Fact::HostChanged {
+            command: Story::command(0, 0, 1),
+            host: host_id(0, 0, 2),
+            status: HostStatus::Failed,
+            exit_code,
+        });
+    }
+    let text = told(Format::Plain, &story);
+    assert_eq!(text.matches("web-03").count(), 1, "{text}");
 }
 
 #[test]

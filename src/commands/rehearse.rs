@@ -1,0 +1,184 @@
+//! `rehearse`: the same deployment against stand-ins on this machine.
+//!
+//! Only the repository, the state folder and the endpoints are others. The realm lets no request off the loopback, so a
+//! real account cannot be reached; and the state folder is one of its own, so the histories never mix.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connect::{Ways, connect};
+use super::look::Face;
+use super::session::{self, Session, Show};
+use super::{Failure, look, place, printed, signals};
+use crate::aws::Realm;
+use crate::cli::{Global, Rehearse};
+use crate::config::{self, BuilderChoice, Config, Endpoints};
+use crate::docker::{Address, Engine};
+use crate::engine::ports::Docker;
+use crate::engine::{self, Clock, Guards, Pace, Setup};
+use crate::headless::{Interrupt, Task};
+use crate::problem::{Exit, Kind, Problem};
+use crate::rehearsal::docker::{DockerStandIn, Story, engine_answers};
+use crate::rehearsal::{DockerChoice, Options, Rehearsal};
+
+/// The stand-ins, and the way to them. They serve as long as this is held.
+struct Scene {
+    rehearsal: Rehearsal,
+    docker: Option<DockerStandIn>,
+    config: Arc<Config>,
+    ways: Ways,
+}
+
+/// Rehearses, or only serves.
+pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
+    if args.serve {
+        let runtime = session::runtime()?;
+        let served = runtime.block_on(async {
+            let scene = Scene::set(global, args).await?;
+            let interrupts = signals::listen()?;
+            serve(&scene, interrupts).await
+        });
+        runtime.shutdown_background();
+        return served;
+    }
+    let face = Face::choose(global.progress)?;
+    let session = Session::open(global, &place::state_dir(global)?.join("rehearsal"))?;
+    let scene = session.runtime().block_on(Scene::set(global, args))?;
+    let setup = Setup {
+        connect: connect(&scene.config, &scene.ways),
+        config: Arc::clone(&scene.config),
+        revision: "HEAD".to_owned(),
+        guards: Guards::default(),
+        ledger: session.journal.clone(),
+        driver: session::driver(),
+        logs: session.logs(),
+        rehearsal: true,
+        pace: pace(scene.rehearsal.speed()),
+        clock: Clock::default(),
+    };
+    let show = Show {
+        global,
+        config: &scene.config,
+        rehearsal: true,
+        task: Task::Deploy(session::consent(&args.drive)),
+        wait: args.drive.wait_timeout,
+    };
+    session.follow(face, &show, || engine::launch(setup))
+}
+
+impl Scene {
+    async fn set(global: &Global, args: &Rehearse) -> Result<Self, Failure> {
+        let rehearsal = Rehearsal::start(Options {
+            hosts: args.hosts,
+            regions: args.regions.clone(),
+            seed: args.seed,
+            speed: args.speed,
+            scenario: args.scenario.clone(),
+            docker: args.docker,
+        })
+        .await?;
+        let folder = rehearsal.sample().path.clone();
+        let file = folder.join("config.toml");
+        let mut config = config::load(&file).map_err(|errors| Failure::Config {
+            errors,
+            colour: look::colour_of_errors(global),
+        })?;
+        lead_to(&mut config, &rehearsal.api());
+        let docker = match args.docker {
+            DockerChoice::Auto if usable_engine().await.is_ok() => None,
+            DockerChoice::Auto | DockerChoice::StandIn => {
+                Some(DockerStandIn::start(rehearsal.dir(), Story::at_speed(rehearsal.speed())).await?)
+            }
+            DockerChoice::Real => {
+                usable_engine().await?;
+                None
+            }
+        };
+        let ways = Ways {
+            folder,
+            docker: docker.as_ref().map_or(Address::Environment, |docker| Address::Given {
+                host: docker.host().to_owned(),
+                origin: "rehearsal".to_owned(),
+            }),
+            realm: Realm::Rehearsal,
+        };
+        Ok(Self {
+            rehearsal,
+            docker,
+            config: Arc::new(config),
+            ways,
+        })
+    }
+}
+
+/// Every lane talks to the stand-ins, whatever the file says.
+fn lead_to(config: &mut Config, api: &str) {
+    for lane in &mut config.lanes {
+        lane.aws.profile = None;
+        lane.aws.role = None;
+        lane.aws.endpoints = Endpoints {
+            ssm: Some(api.to_owned()),
+            ecr: Some(api.to_owned()),
+            sts: Some(api.to_owned()),
+        };
+    }
+}
+
+/// Whether this machine's own engine can take part.
+///
+/// # Errors
+/// It does not answer, or is one that cannot reach the rehearsal's registries.
+async fn usable_engine() -> Result<(), Problem> {
+    let found = Engine::open(&Address::Environment, BuilderChoice::Auto).info().await?;
+    if engine_answers(found.host.as_str()).await {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::Build,
+        format!(
+            "the Docker Engine at {} cannot reach a registry on this machine's loopback",
+            found.host
+        ),
+        "rehearse with --docker stand-in",
+    ))
+}
+
+/// The pace of a fleet that is `speed` times faster than life: stand-ins do not throttle.
+fn pace(speed: f64) -> Pace {
+    let usual = Pace::default();
+    let faster = |time: Duration| {
+        let scaled = time.as_secs_f64() / speed.max(1.0);
+        Duration::from_secs_f64(scaled.clamp(0.2, time.as_secs_f64()))
+    };
+    Pace {
+        early: faster(usual.early),
+        steady: faster(usual.steady),
+        push_pause: faster(usual.push_pause),
+        // Its windows are shorter, too.
+        grace: Duration::from_secs(10),
+        ..usual
+    }
+}
+
+/// Prints how another shell reaches the stand-ins, and serves until a signal comes.
+async fn serve(
+    scene: &Scene,
+    mut interrupts: tokio::sync::mpsc::UnboundedReceiver<Interrupt>,
+) -> Result<Exit, Failure> {
+    printed(|out| {
+        writeln!(
+            out,
+            "# a rehearsal: set this in another shell; it lasts until this process ends"
+        )?;
+        for (name, value) in scene.rehearsal.environment() {
+            writeln!(out, "export {name}={value}")?;
+        }
+        if let Some(docker) = &scene.docker {
+            writeln!(out, "export DOCKER_HOST={}", docker.host())?;
+        }
+        writeln!(out, "cd {}", scene.ways.folder.display())?;
+        Ok(Exit::Success)
+    })?;
+    interrupts.recv().await;
+    Ok(Exit::Success)
+}
