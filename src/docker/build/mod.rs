@@ -66,7 +66,6 @@ pub(super) async fn run(
         Builder::Classic => Dialect::Classic(Classic::default()),
     };
 
-    record.reset();
     let (client, credentials) = client(link, &spec);
     let body = bollard::body_try_stream(body);
     let mut stream = client.build_image(options(&spec), credentials, Some(body));

@@ -55,13 +55,6 @@ impl Recorder {
         }
     }
 
-    /// What was shown of an earlier attempt goes.
-    pub fn reset(&self) {
-        (self.sink)(Progress::BuildReset {
-            build: self.build.clone(),
-        });
-    }
-
     /// The values that must not come out.
     pub fn mask(&self) -> &Mask {
         &self.mask

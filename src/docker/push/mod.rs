@@ -38,9 +38,6 @@ pub(super) async fn run(
     stop: CancellationToken,
     traffic: &Traffic,
 ) -> Result<Pushed, PushFailure> {
-    sink(Progress::PushReset {
-        region: spec.region.clone(),
-    });
     let target = Target {
         repository: &spec.repository,
         tag: &spec.tag,
