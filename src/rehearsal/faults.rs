@@ -34,6 +34,8 @@ pub enum Act {
     Slow(Duration),
     /// Lists are empty, with no further page.
     EmptyLists,
+    /// Lists show their first half, with no further page.
+    HalfLists,
     /// The first invocation's or command's status is a word that nobody knows; its status says that it goes on.
     UnknownWord(String),
     /// The listing gives the page token again that it was asked with, or an invented one.
@@ -231,6 +233,7 @@ impl Act {
             | Self::NoAnswer
             | Self::Slow(_)
             | Self::EmptyLists
+            | Self::HalfLists
             | Self::UnknownWord(_)
             | Self::SamePageToken => None,
         }
@@ -244,16 +247,8 @@ impl Act {
             (_, Err(fault)) => return Err(fault),
         };
         match self {
-            Self::EmptyLists => {
-                for (_, value) in members(&mut body) {
-                    if value.is_array() {
-                        *value = json!([]);
-                    }
-                }
-                if body.get("NextToken").is_some() {
-                    body["NextToken"] = json!("");
-                }
-            }
+            Self::EmptyLists => shorten(&mut body, |_| 0),
+            Self::HalfLists => shorten(&mut body, |rows| rows / 2),
             Self::UnknownWord(word) => {
                 let first = members(&mut body).find_map(|(_, value)| value.as_array_mut()?.first_mut());
                 if let Some(first) = first {
@@ -287,6 +282,18 @@ fn server_error(status: u16, service: Service) -> Fault {
         Service::Sts => "InternalFailure",
     };
     Fault::server(status, code, "")
+}
+
+/// Shortens the lists of an answer, which then has no further page.
+fn shorten(body: &mut Value, to: fn(usize) -> usize) {
+    for (_, value) in members(body) {
+        if let Some(list) = value.as_array_mut() {
+            list.truncate(to(list.len()));
+        }
+    }
+    if body.get("NextToken").is_some() {
+        body["NextToken"] = json!("");
+    }
 }
 
 fn members(body: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {

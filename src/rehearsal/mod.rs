@@ -41,12 +41,12 @@ pub use requests::Request;
 pub use sts::{ACCOUNT, CALLER};
 
 use crate::aws::{REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY};
-use crate::names::{AccountId, Millis, Region};
+use crate::names::{AccountId, HostId, Millis, Region};
 use crate::plan::Mutability;
 use crate::problem::{Kind, Problem};
 use ecr::EcrStandIn;
 use faults::Faults;
-use fleet::Images;
+use fleet::{Fate, Images};
 use sample::Sample;
 use scenario::Scenario;
 use scratch::Scratch;
@@ -80,7 +80,7 @@ impl Rehearsal {
             .unwrap_or_default();
         let stage = Stage::set(&options, &scenario)?;
         let regions: Vec<Region> = stage.regions.iter().map(|(name, _)| Region::new(name)).collect();
-        let since = Millis::now();
+        let since = Millis(Millis::now().0 + scenario.clock_ahead_ms);
         let scratch = Scratch::new().map_err(|error| {
             Problem::new(
                 Kind::Unexpected,
@@ -108,13 +108,15 @@ impl Rehearsal {
         let api = ecr.clone();
         let api: desk::EcrApi = Arc::new(move |region, operation, body| api.handle(region, operation, body));
         let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, scenario.faults)));
-        let server = Server::start(desk.clone()).await.map_err(|error| {
-            Problem::new(
-                Kind::Unexpected,
-                format!("the rehearsal's server can't listen on 127.0.0.1: {error}"),
-                "see whether this machine's loopback interface is up",
-            )
-        })?;
+        let server = Server::start(desk.clone(), scenario.clock_ahead_ms)
+            .await
+            .map_err(|error| {
+                Problem::new(
+                    Kind::Unexpected,
+                    format!("the rehearsal's server can't listen on 127.0.0.1: {error}"),
+                    "see whether this machine's loopback interface is up",
+                )
+            })?;
         Ok(Self {
             desk,
             server,
@@ -181,6 +183,14 @@ impl Rehearsal {
     /// How often an operation was asked for.
     pub fn count(&self, operation: &str) -> usize {
         self.desk.count(operation)
+    }
+
+    /// Gives a host another story from its next command on; whether there is such a host.
+    pub fn tell(&self, region: &Region, host: &HostId, fates: &[Fate]) -> bool {
+        self.desk.with_ssm(Millis::now(), |ssm| {
+            let region = ssm.region_mut(region.as_str());
+            region.is_some_and(|region| region.tell(host.as_str(), fates.to_vec()))
+        })
     }
 
     /// ECR and its registries.

@@ -48,6 +48,8 @@ pub struct Scenario {
     pub speed: Option<f64>,
     /// So many times faster than hosts do timeouts pass.
     pub timeouts: Option<f64>,
+    /// AWS's clock goes so many milliseconds before this machine's; behind it when negative.
+    pub clock_ahead_ms: i64,
     /// The regions' names.
     pub regions: Option<Vec<String>>,
     /// Hosts in all regions together.
@@ -109,6 +111,7 @@ impl Scenario {
             seed: file.seed,
             speed: file.speed.map(Spanned::into_inner),
             timeouts: file.timeouts.map(Spanned::into_inner),
+            clock_ahead_ms: file.clock_ahead.map_or(0, |ahead| i64::from(ahead.into_inner()) * 1000),
             regions: file.regions.map(Spanned::into_inner),
             hosts: file.hosts.map(Spanned::into_inner),
             troubles: file.trouble.map(Trouble::troubles),
@@ -144,6 +147,8 @@ struct File {
     seed: Option<u64>,
     speed: Option<Spanned<f64>>,
     timeouts: Option<Spanned<f64>>,
+    /// In seconds.
+    clock_ahead: Option<Spanned<i32>>,
     regions: Option<Spanned<Vec<String>>>,
     hosts: Option<Spanned<usize>>,
     trouble: Option<Trouble>,
@@ -220,6 +225,7 @@ enum Deed {
     NoAnswer,
     Slow,
     EmptyLists,
+    HalfLists,
     UnknownWord,
     SamePageToken,
 }
@@ -238,6 +244,14 @@ impl File {
                     format!("{name} must be a number above 0, at most {FACTOR_MAX}"),
                 ));
             }
+        }
+        if let Some(ahead) = &self.clock_ahead
+            && ahead.get_ref().abs() > 3600
+        {
+            return Err((
+                ahead.span(),
+                "clock-ahead is in seconds, at most an hour either way".to_owned(),
+            ));
         }
         if let Some(regions) = &self.regions {
             let names = regions.get_ref();
@@ -370,6 +384,7 @@ impl Fault {
             | Deed::ResetAfter
             | Deed::NoAnswer
             | Deed::EmptyLists
+            | Deed::HalfLists
             | Deed::SamePageToken => None,
         }
     }
@@ -396,6 +411,7 @@ impl Fault {
                 Deed::NoAnswer => Act::NoAnswer,
                 Deed::Slow => Act::Slow(seconds),
                 Deed::EmptyLists => Act::EmptyLists,
+                Deed::HalfLists => Act::HalfLists,
                 Deed::UnknownWord => Act::UnknownWord(self.word.unwrap_or_default()),
                 Deed::SamePageToken => Act::SamePageToken,
             },
@@ -446,6 +462,7 @@ mod tests {
             ("seed = 1\nspede = 2.0\n", 2, "spede"),
             ("speed = 0.0", 1, "above 0"),
             ("\nspeed = nan", 2, "above 0"),
+            ("clock-ahead = 4000", 1, "an hour"),
             ("hosts = -1", 1, "-1"),
             ("hosts = 100001", 1, "at most 100000"),
             ("regions = [\"moon\"]", 1, "`moon`"),

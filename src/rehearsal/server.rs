@@ -34,13 +34,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves the desk on a free port.
-    pub async fn start(desk: Arc<Desk>) -> io::Result<Self> {
+    /// Serves the desk on a free port, by a clock that may be off.
+    pub async fn start(desk: Arc<Desk>, clock_ahead_ms: i64) -> io::Result<Self> {
         let listener = Loopback::bind().await?;
         let port = listener.port()?;
         let stop = CancellationToken::new();
         let door = Door {
             desk,
+            clock_ahead_ms,
             counter: Arc::default(),
             stop: stop.clone(),
         };
@@ -60,6 +61,7 @@ impl Server {
 #[derive(Clone)]
 struct Door {
     desk: Arc<Desk>,
+    clock_ahead_ms: i64,
     counter: Arc<AtomicU64>,
     stop: CancellationToken,
 }
@@ -71,7 +73,8 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let serial = door.counter.fetch_add(1, Ordering::Relaxed);
-    match exchange(&door.desk, Millis::now(), serial, &headers, &body) {
+    let now = Millis(Millis::now().0 + door.clock_ahead_ms);
+    match exchange(&door.desk, now, serial, &headers, &body) {
         Exchange::Response(response, delay) => {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;

@@ -3,5 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
+mod document;
+mod door;
 mod faults;
 mod ports;

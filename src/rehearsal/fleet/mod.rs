@@ -127,6 +127,12 @@ impl Fleet {
         self.by_id.get(id).copied()
     }
 
+    /// Gives a host another story from its next command on; whether there is such a host.
+    pub fn tell(&mut self, host: &str, fates: Vec<Fate>) -> bool {
+        let node = self.find(host).and_then(|at| self.nodes.get_mut(at));
+        node.map(|node| node.begin(fates)).is_some()
+    }
+
     /// Its commands, in the order in which they were sent.
     pub fn commands(&self) -> &[Command] {
         &self.commands
@@ -175,6 +181,9 @@ impl Fleet {
         }
         let asked = |node: usize| only.is_none_or(|nodes| nodes.contains(&node));
         let mut stopping = Vec::new();
+        if only.is_none() {
+            command.queue.clear();
+        }
         for at in 0..command.invocations.len() {
             if !asked(command.invocations[at].node) {
                 continue;

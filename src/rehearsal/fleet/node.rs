@@ -64,6 +64,12 @@ impl Node {
         })
     }
 
+    pub(super) fn begin(&mut self, fates: Vec<Fate>) {
+        self.fates = fates;
+        self.attempts = 0;
+        self.refresh();
+    }
+
     pub(super) fn refresh(&mut self) {
         self.online = !self.next_fate().is_unreachable();
     }

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use documents::{Document, Documents, PULL_IMAGE};
 
-use super::fleet::{Fleet, Images, Node, Pace};
+use super::fleet::{Fate, Fleet, Images, Node, Pace};
 use super::wire::{Answer, Fault};
 use crate::names::Millis;
 use command::Record;
@@ -135,6 +135,11 @@ impl Region {
     /// Its fleet.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// Gives a host another story from its next command on; whether there is such a host.
+    pub fn tell(&mut self, host: &str, fates: Vec<Fate>) -> bool {
+        self.fleet.tell(host, fates)
     }
 
     /// The id that SSM gave the fleet's command of this number.
