@@ -16,7 +16,8 @@ pub struct HostIndex {
 /// What the rows depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
-    seq: u64,
+    /// The last fact where a host's state decides whether and where it stands; else only how many hosts there are.
+    version: u64,
     scope: ListScope,
     filter: String,
     trouble: bool,
@@ -34,8 +35,14 @@ impl HostList {
     /// Makes the rows anew if the state or the filter changed. The cursor stays on its host, unless the operator asked for
     /// another order, which is looked at from its first row.
     pub fn refresh(&mut self, state: &State) {
+        let by_status = self.trouble || self.by_state || !self.filter.value().trim().is_empty();
+        let rollouts = state.lanes.iter().flat_map(|lane| &lane.rollouts);
         let key = Key {
-            seq: state.seq,
+            version: if by_status {
+                state.seq
+            } else {
+                rollouts.map(|rollout| rollout.hosts.len() as u64).sum()
+            },
             scope: self.scope,
             filter: self.filter.value().to_owned(),
             trouble: self.trouble,
