@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod prints;
+mod rehearses;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,59 @@
+//! Whole deployments by the binary, against the rehearsal's stand-ins.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{Ran, Shell};
+
+const FAST: &str = "rehearse --docker stand-in --speed 40";
+
+#[test]
+fn without_yes_nothing_is_started() {
+    let shell = Shell::new();
+    let ran = shell.run(FAST);
+    assert_eq!(ran.code, Some(8), "{ran:#?}");
+    assert!(ran.out.contains("-> pass --yes to start"), "{ran:#?}");
+}
+
+#[test]
+fn json_tells_every_fact_and_ends_with_the_summary_and_its_exit_code() {
+    let shell = Shell::new();
+    let ran = shell.run(&format!("{FAST} -y --progress json"));
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let objects: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line is an object"))
+        .collect();
+    let summary = objects.last().expect("there is a summary");
+    assert_eq!((&summary["type"], &summary["exit"]), (&"summary".into(), &3.into()));
+    let numbers = objects.iter().filter_map(|object| object["seq"].as_u64());
+    assert!(numbers.eq(1..=objects.iter().filter(|object| object["type"] == "fact").count() as u64));
+    // A rehearsal is in no real history.
+    assert!(shell.run("history").went_well().starts_with("no deployment"));
+}
+
+#[test]
+fn an_interrupt_leaves_the_hosts_running_with_exit_code_9() {
+    let shell = Shell::new();
+    let mut child = shell
+        .command("rehearse --docker stand-in --speed 2 -y --progress plain")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is a pipe"))
+        .lines()
+        .map_while(Result::ok);
+    lines
+        .find(|line| line.contains("taken by SSM"))
+        .expect("a command is sent");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is still there");
+    let last = lines.last().expect("it has last words");
+    assert!(last.contains("until this rehearsal's stand-ins end"), "{last}");
+    let ran = Ran::new(&child.wait_with_output().expect("it ends"));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(9), ""));
+}
