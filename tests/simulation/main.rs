@@ -1,7 +1,7 @@
 //! Whole deployments on virtual time: the real engine, SDK, fold and journal against the stand-in's fleet, with faults, an
 //! operator and crashes drawn from a seed.
 //!
-//! `cargo test --test simulation` runs as many seeds as `QUARTERDECK_SEEDS` says (200 without it, from
+//! `cargo test --test simulation` runs as many seeds as `QUARTERDECK_SEEDS` says (60 without it, from
 //! `QUARTERDECK_FIRST_SEED` on); `QUARTERDECK_SEED=n` replays one and tells what happens in it. A seed that breaks an
 //! invariant prints itself.
 
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Seeds that run where nobody asks for more.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -72,6 +72,8 @@ pub fn repository(region: &Region) -> String {
 fn configuration(rng: &mut Rng, regions: &[Region]) -> Config {
     let names: Vec<String> = regions.iter().map(|region| format!("\"{region}\"")).collect();
     let (concurrency, errors) = (rng.usize(1..60), ["0", "1", "3", "\"50%\""][rng.usize(0..4)]);
+    // Short timeouts: what a poller learns in an hour of silence it learns in minutes of it.
+    let (delivery, execution) = ([60, 120, 300][rng.usize(0..3)], [60, 120, 300][rng.usize(0..3)]);
     // Regions with a build of their own, or one for all.
     let args = if rng.u8(0..4) == 0 {
         "[build.args]\nREGION = \"{region}\""
@@ -82,8 +84,8 @@ fn configuration(rng: &mut Rng, regions: &[Region]) -> Config {
         format!(
             "[[rollout]]\nname = \"{name}\"\ndocument = \"{{region}}-pull-image-document\"\n\
              targets = {{ \"tag:Environment\" = [\"QA\"], \"tag:OS\" = [\"{os}\"] }}\n\
-             parameters = {{ image = \"AI\", region = \"{{region}}\" }}\n\
-             delivery_timeout = 600\nmax_concurrency = {concurrency}\nmax_errors = {errors}\n"
+             parameters = {{ image = \"AI\", region = \"{{region}}\", executionTimeout = \"{execution}\" }}\n\
+             delivery_timeout = {delivery}\nmax_concurrency = {concurrency}\nmax_errors = {errors}\n"
         )
     };
     let text = format!(
