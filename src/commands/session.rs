@@ -13,12 +13,12 @@ use super::look::Face;
 use super::{Failure, log, signals};
 use crate::cli::{Drive, Global};
 use crate::config::Config;
-use crate::console::{self, Ending};
+use crate::console::{self, Ended, Ending};
 use crate::engine::{Action, Handle, Update};
 use crate::headless::{self, Consent, Options, Summary, Task, exit_of, was_sent};
 use crate::journal::Journal;
 use crate::problem::{Exit, Problem};
-use crate::state::{Driver, State};
+use crate::state::Driver;
 use crate::text::Clean;
 
 /// How long tasks may take to notice that the process ends; what matters is in the journal by then.
@@ -123,18 +123,22 @@ pub(super) fn follow(
     runtime.block_on(async {
         match face {
             Face::Console => {
-                let options = super::look::console(
+                let looks = super::look::console(
                     show.global,
                     &show.config.app,
                     &show.config.environment.name,
                     show.rehearsal,
                 );
+                let options = console::Options {
+                    taken_up: matches!(show.task, Task::Attach { .. }),
+                    ..looks
+                };
                 let handle = match &show.task {
                     Task::Deploy(consent) => consented(engine(), consent.clone()),
                     Task::Plan | Task::Attach { .. } => engine(),
                 };
                 let ended = console::run(handle, options).await?;
-                Ok(farewell(&ended.ending, &ended.state, show.task == Task::Plan))
+                Ok(farewell(&ended, show.task == Task::Plan))
             }
             Face::Output(format) => {
                 let interrupts = signals::listen()?;
@@ -183,11 +187,12 @@ fn consented(handle: Handle, consent: Consent) -> Handle {
 }
 
 /// The exit code after the console, and the summary that stays on the screen.
-fn farewell(ending: &Ending, state: &State, plan_only: bool) -> Exit {
+fn farewell(ended: &Ended, plan_only: bool) -> Exit {
+    let state = &ended.state;
     let settled = state.settled.map(|(outcome, _)| outcome.exit());
     let left = |otherwise: Exit| settled.unwrap_or(if was_sent(state) { Exit::Left } else { otherwise });
     let none: &[Problem] = &[];
-    let (exit, problems) = match ending {
+    let (exit, problems) = match &ended.ending {
         Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
         Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
         Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
@@ -204,6 +209,7 @@ fn farewell(ending: &Ending, state: &State, plan_only: bool) -> Exit {
         exit,
         problems,
         plan_only,
+        watched: ended.watched,
     };
     let mut out = io::stdout().lock();
     // A terminal that is gone takes no summary, and nothing else is left to do.

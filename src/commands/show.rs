@@ -47,6 +47,7 @@ pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> 
         exit,
         problems: &[],
         plan_only: false,
+        watched: false,
     };
     for line in format.summary(&summary) {
         writeln!(out, "{line}")?;

@@ -109,6 +109,13 @@ pub const BINDINGS: &[Binding] = &[
         "back",
         "back to where you came from"
     ),
+    bind!(
+        C::TakeOver,
+        [ch('T')],
+        RUNNING,
+        "take over",
+        "drive the deployment from here, once the process that drove it is gone"
+    ),
     // What did not come to pass, and only offered where it did not.
     bind!(
         C::RetryBuild,

@@ -78,6 +78,10 @@ pub(super) fn run(view: &mut View, state: &State, live: &Live, command: Command)
             });
             Vec::new()
         }
+        Command::TakeOver => {
+            view.dialog = Some(Dialog::TakeOver);
+            Vec::new()
+        }
         Command::Mark => mark(view),
         Command::MarkRange => mark_range(view),
         Command::MarkAll => {

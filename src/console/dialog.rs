@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph};
 use super::draw::Ctx;
 use super::lane_rows::{Row, squeeze};
 use super::view::{Dialog, Interruption};
-use super::{summary, words};
+use super::{summary, watch, words};
 use crate::engine::{MovedTag, Scope};
 use crate::names::{HostId, Region, RolloutName};
 use crate::state::{BuildPhase, LaneState, PushPhase, RetrySet, RolloutState, Stage};
@@ -34,6 +34,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, dialog: &Dialog) {
         Dialog::Quit => question.quit(),
         Dialog::Interrupt { at } => question.interrupt(*at),
         Dialog::Abandon(_) => question.abandon(),
+        Dialog::TakeOver => question.take_over(),
     };
     let rows = squeeze(question.rows, usize::from(area.height.saturating_sub(2)));
     let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(area.height);
@@ -283,6 +284,19 @@ impl Question<'_> {
         self.consequences();
         self.say(1, "ctrl-c once more leaves at once.", self.ctx.theme.quiet);
         "interrupted"
+    }
+
+    fn take_over(&mut self) -> &'static str {
+        let chores = watch::chores(self.ctx.state);
+        self.say(
+            0,
+            "Drive this deployment from here? This process will:",
+            self.ctx.theme.title,
+        );
+        for chore in chores {
+            self.say(1, &format!("• {chore}"), Style::new());
+        }
+        "take over?"
     }
 
     fn abandon(&mut self) -> &'static str {

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::theme::{self, Theme};
 use super::view::{Painted, Screen, View};
-use super::{build_log, dialog, footer, header, help, host_list, host_page, lanes, plan_page, summary, words};
+use super::{build_log, dialog, footer, header, help, host_list, host_page, lanes, plan_page, summary, watch, words};
 use crate::names::Millis;
 use crate::state::State;
 use crate::state::live::Live;
@@ -56,6 +56,7 @@ pub fn draw(frame: &mut Frame, state: &State, live: &Live, view: &View, now: Mil
 /// header
 /// screen
 /// summary, once it is settled
+/// who drives, where that is another process or nobody
 /// notice or what is being typed
 /// footer
 /// ```
@@ -63,10 +64,12 @@ fn whole(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Painted) {
     let summary = summary::lines(ctx, area);
     let notice = footer::notice(ctx, area.width);
     let rows = |count: usize| Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX));
-    let [top, body, end, told, keys] = Layout::vertical([
+    let driven = watch::lines(ctx, area.width);
+    let [top, body, end, who, told, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Fill(1),
         rows(summary.len()),
+        rows(driven.len()),
         rows(notice.len()),
         Constraint::Length(1),
     ])
@@ -85,6 +88,7 @@ fn whole(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Painted) {
         }
     }
     frame.render_widget(Paragraph::new(summary), end);
+    frame.render_widget(Paragraph::new(driven), who);
     frame.render_widget(Paragraph::new(notice), told);
     footer::draw(frame, keys, ctx);
     footer::cursor(frame, told, ctx);

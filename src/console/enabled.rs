@@ -27,6 +27,7 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
         Command::Resend => acts && rollout(view, state).is_some_and(RolloutState::can_be_resent),
         Command::Abandon => acts && rollout(view, state).is_some_and(|rollout| unknown_send(rollout).is_some()),
         Command::Cancel => acts && !state.is_quiet(),
+        Command::TakeOver => view.role == Role::Orphaned,
         Command::Mark | Command::MarkRange | Command::MarkAll | Command::Sort => !view.hosts.index.rows().is_empty(),
         Command::ClearMarks => !view.marks.is_empty(),
         Command::NextHit | Command::PreviousHit => !view.window.query.value().is_empty(),
@@ -38,7 +39,7 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
         Command::Panel(n) => usize::from(n) <= state.lanes.len(),
         Command::Yes => match &view.dialog {
             Some(Dialog::Retry { moved, .. }) => moved.is_some(),
-            Some(Dialog::Quit | Dialog::Abandon(_)) => true,
+            Some(Dialog::Quit | Dialog::Abandon(_) | Dialog::TakeOver) => true,
             Some(Dialog::TypeName(_) | Dialog::Cancel { .. } | Dialog::Interrupt { .. }) | None => false,
         },
         Command::YesByDefault => match &view.dialog {
@@ -46,7 +47,7 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
                 .plan(state)
                 .is_some_and(|plan| plan.environment.name.as_str() == typed.value()),
             Some(Dialog::Retry { moved, .. }) => moved.as_ref().is_some_and(Vec::is_empty),
-            Some(Dialog::Abandon(_)) => false,
+            Some(Dialog::Abandon(_) | Dialog::TakeOver) => false,
             Some(Dialog::Quit | Dialog::Cancel { .. } | Dialog::Interrupt { .. }) | None => true,
         },
         Command::Copy => super::copy::text(view, state).is_some(),
@@ -194,7 +195,9 @@ pub(super) fn why_not(command: Command, view: &View) -> String {
             | Command::Cancel
     );
     match (view.role, command) {
+        (Role::Hears, _) if asks => "who drives this deployment is not known yet",
         (Role::Watches, _) if asks => "another process drives this deployment: here it is only watched",
+        (Role::Orphaned, _) if asks => "nobody drives this deployment: T takes it over",
         (Role::Reviews, _) if asks => "this is the record of a deployment: nothing can be asked of it here",
         (_, Command::Start) => "the plan cannot start yet: see its checks",
         (_, Command::Retry) if matches!(view.screen(), Screen::Hosts | Screen::Host(_)) => {
@@ -208,6 +211,8 @@ pub(super) fn why_not(command: Command, view: &View) -> String {
         (_, Command::Resend) => "no first command was refused here",
         (_, Command::Abandon) => "no send is unknown here",
         (_, Command::Cancel) => "nothing is under way",
+        (Role::Watches, Command::TakeOver) => "its driver is alive: it can be taken over once that is gone",
+        (_, Command::TakeOver) => "there is nothing to take over here",
         (_, Command::Panel(n)) => return format!("there is no lane {n}"),
         (_, Command::Yes | Command::YesByDefault) => "not yet, or not with this key: see the question",
         (_, Command::ClearMarks) => "no host is marked",

@@ -83,6 +83,9 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
         add(view.look.app.to_string(), 1, false);
         return parts;
     };
+    if view.role == Role::Watches {
+        add("WATCHING".to_owned(), 0, true);
+    }
     if plan.environment.protected {
         add("PROTECTED".to_owned(), 0, true);
     }
@@ -96,10 +99,6 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
     add(plan.app.to_string(), 2, false);
     add(plan.commit.id.short().to_owned(), 1, false);
     add(plan.id.short(), 4, false);
-    if let (Role::Watches, Some(driver)) = (view.role, &ctx.state.driver) {
-        let driver = format!("driven by {}@{} ({})", driver.user, driver.machine, driver.pid);
-        add(driver, 1, false);
-    }
     parts
 }
 
@@ -114,7 +113,7 @@ fn progress(ctx: &Ctx) -> (String, Style) {
             let (glyph, word, style) = summary::outcome_words(theme, *outcome);
             (format!("{glyph} {word} {}", words::seconds(at.since(started))), style)
         }
-        None if ctx.view.role == Role::Reviews || ctx.state.left.is_some() => {
+        None if !ctx.view.is_followed(ctx.state) => {
             let until = ctx.state.last_at.unwrap_or(started);
             (
                 format!("? not followed after {}", words::seconds(until.since(started))),

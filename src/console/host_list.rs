@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::draw::Ctx;
 use super::text_window::scrollbar;
 use super::theme;
-use super::view::{Click, HostAt, ListScope, Painted, Role};
+use super::view::{Click, HostAt, ListScope, Painted};
 use super::words;
 use crate::state::{HostState, LaneState, RolloutState};
 
@@ -239,10 +239,10 @@ pub(super) fn since(ctx: &Ctx, at: crate::names::Millis) -> String {
     if ctx.view.clock_times {
         return words::clock(at, &ctx.view.look.zone);
     }
-    let until = if ctx.view.role == Role::Reviews {
-        ctx.state.last_at.unwrap_or(ctx.now)
-    } else {
+    let until = if ctx.view.is_followed(ctx.state) {
         ctx.now
+    } else {
+        ctx.state.last_at.unwrap_or(ctx.now)
     };
     words::seconds(until.since(at))
 }

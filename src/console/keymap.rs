@@ -28,6 +28,7 @@ pub enum Command {
     Resend,
     Abandon,
     Cancel,
+    TakeOver,
     Mark,
     MarkRange,
     MarkAll,

@@ -5,7 +5,7 @@
 //! [`run()`] and [`review`] do: they take the terminal, feed the two functions, and give the terminal back whatever happens.
 //!
 //! One file a visible thing: [`plan_page`], [`lanes`], [`host_list`], [`host_page`], [`build_log`], [`help`], [`dialog`],
-//! [`header`], [`footer`], [`summary`]. Keys are in one table, [`keymap::BINDINGS`]; looks in another, [`theme`].
+//! [`header`], [`footer`], [`summary`], [`watch`]. Keys are in one table, [`keymap::BINDINGS`]; looks in another, [`theme`].
 
 mod bar;
 mod bindings;
@@ -41,6 +41,7 @@ pub mod text_window;
 pub mod theme;
 pub mod update;
 pub mod view;
+mod watch;
 mod words;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) fn go(view: &mut View, state: &State, command: Command) {
         match dialog {
             Dialog::Cancel { scopes, at } => *at = step(*at, scopes.len(), 1, command),
             Dialog::Interrupt { at } => *at = step(*at, Interruption::ALL.len(), 1, command),
-            Dialog::TypeName(_) | Dialog::Retry { .. } | Dialog::Quit | Dialog::Abandon(_) => {}
+            Dialog::TypeName(_) | Dialog::Retry { .. } | Dialog::Quit | Dialog::Abandon(_) | Dialog::TakeOver => {}
         }
         return;
     }

@@ -151,6 +151,7 @@ pub(super) fn yes(view: &mut View, state: &State, live: &Live) -> Vec<Effect> {
             Some(Interruption::Stay) | None => Vec::new(),
         },
         Dialog::Abandon(token) => vec![Effect::Act(Action::Abandon(token))],
+        Dialog::TakeOver => vec![Effect::Act(Action::TakeOver)],
     }
 }
 

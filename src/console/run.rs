@@ -42,8 +42,8 @@ pub struct Options {
     pub app: Clean,
     /// The environment's name, for the time before there is a plan.
     pub environment: Clean,
-    /// Another process drives the deployment: its facts arrive, and nothing can be asked for.
-    pub watching: bool,
+    /// A deployment is taken up: its facts come first, and who drives it is told after them.
+    pub taken_up: bool,
 }
 
 impl Options {
@@ -69,7 +69,7 @@ pub enum Ending {
     },
     /// The operator quit and preflight had forbidden the start.
     Blocked(Vec<Problem>),
-    /// The operator left while something was under way; the engine was told.
+    /// The operator left while something was under way, whoever drives it; the engine was told.
     Left,
     /// The operator quit, and nothing was under way any more.
     Settled(Outcome),
@@ -79,7 +79,7 @@ pub enum Ending {
     Signal(i32),
     /// The terminal vanished. The engine was told.
     TerminalGone,
-    /// A deployment was looked at, or watched while another process drove it.
+    /// The record of a deployment was looked at.
     Reviewed,
 }
 
@@ -90,6 +90,8 @@ pub struct Ended {
     pub ending: Ending,
     /// Everything that was known, for the summary.
     pub state: State,
+    /// Whether another process goes on driving it.
+    pub watched: bool,
 }
 
 /// Shows a deployment and drives it by the operator's keys, until the operator leaves or something ends it.
@@ -99,8 +101,11 @@ pub struct Ended {
 /// # Errors
 /// The terminal cannot be taken or drawn on.
 pub async fn run(handle: Handle, options: Options) -> Result<Ended, Report> {
-    let role = if options.watching { Role::Watches } else { Role::Drives };
-    let view = View::of(options.look(), &State::default(), role);
+    let view = if options.taken_up {
+        View::of(options.look(), &State::default(), Role::Hears)
+    } else {
+        View::new(options.look())
+    };
     let source = Source {
         updates: Some(handle.updates),
         actions: Some(handle.actions),
@@ -212,8 +217,8 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
     if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone, Some(actions)) = (&ending, &source.actions) {
         leave(&ending, actions, source.updates, &mut state).await;
     }
-    drop(view);
-    Ok(Ended { ending, state })
+    let watched = view.role == Role::Watches;
+    Ok(Ended { ending, state, watched })
 }
 
 /// Tells the engine and waits for its last facts.
@@ -308,7 +313,11 @@ impl Console {
 
     /// An ending from outside.
     fn gone(&self, ending: Ending) -> Ending {
-        if !self.view.drives() { Ending::Reviewed } else { ending }
+        if self.view.role == Role::Reviews {
+            Ending::Reviewed
+        } else {
+            ending
+        }
     }
 
     fn frame(&mut self) -> io::Result<()> {
@@ -378,10 +387,11 @@ impl Console {
 
     /// Why the operator's leaving ends it.
     fn ending(&self, closing: Closing) -> Ending {
-        if self.source.actions.is_none() || self.view.role == Role::Watches {
+        if self.view.role == Role::Reviews {
             return Ending::Reviewed;
         }
-        if self.view.is_under_way(&self.state) {
+        let unsettled = self.state.plan.is_some() && self.state.settled.is_none();
+        if unsettled || self.view.is_under_way(&self.state) {
             return Ending::Left;
         }
         match (&self.state.settled, &self.view.preflight.readiness) {

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::draw::Ctx;
 use super::theme::{self, Theme};
-use super::view::Screen;
+use super::view::{Role, Screen};
 use super::{figures, words};
 use crate::names::Millis;
 use crate::state::{Outcome, Verdict};
@@ -39,7 +39,8 @@ pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
             lines.extend(trouble(ctx, room).iter().map(|(text, style)| cut(text, *style)));
             lines
         }
-        (None, Some(reason)) => {
+        // Elsewhere a line of its own says who drives.
+        (None, Some(reason)) if ctx.view.role == Role::Reviews => {
             let counts = ctx.state.counts();
             let open = counts.running + counts.waiting;
             let (theme, id) = (&ctx.theme, id(ctx));
@@ -54,7 +55,7 @@ pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
                 cut(&format!("  → quarterdeck attach {id} takes it up again"), Style::new()),
             ]
         }
-        (None, None) => Vec::new(),
+        (None, _) => Vec::new(),
     }
 }
 

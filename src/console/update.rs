@@ -10,7 +10,7 @@ use super::host_list::host_at;
 use super::keymap::{self, Command, Place};
 use super::mouse;
 use super::questions;
-use super::view::{Dialog, Notice, Readiness, Screen, View};
+use super::view::{Dialog, Notice, Readiness, Role, Screen, View};
 use crate::engine::{Action, Update};
 use crate::state::live::Live;
 use crate::state::{Fact, State};
@@ -96,9 +96,14 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
             }
             view.notice = Some(problem.into());
         }
-        Update::Watching(driver) => view.notice = Some(driver.into()),
-        Update::Orphaned => view.notice = Some(Notice::say("the process that drove this is gone")),
-        Update::Driving => view.notice = None,
+        Update::Watching(_) => watch(view, Role::Watches),
+        Update::Orphaned => watch(view, Role::Orphaned),
+        Update::Driving => {
+            if view.role == Role::Orphaned {
+                view.notice = Some(Notice::say("this console drives the deployment now"));
+            }
+            watch(view, Role::Drives);
+        }
         Update::Stopped(problem) => {
             if let Some(problem) = problem {
                 view.notice = Some(problem.into());
@@ -107,6 +112,12 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
     }
     effects.extend(wanted_output(view, state));
     effects
+}
+
+/// Another process drives now, or none, or this one: a question of what was before is void.
+fn watch(view: &mut View, role: Role) {
+    view.role = role;
+    view.dialog = None;
 }
 
 /// Asks for the output of the host that is open, once it has ended.
@@ -139,7 +150,12 @@ fn input_of(view: &mut View) -> Option<&mut Input> {
     match &mut view.dialog {
         Some(Dialog::TypeName(input)) => Some(input),
         Some(
-            Dialog::Retry { .. } | Dialog::Cancel { .. } | Dialog::Quit | Dialog::Interrupt { .. } | Dialog::Abandon(_),
+            Dialog::Retry { .. }
+            | Dialog::Cancel { .. }
+            | Dialog::Quit
+            | Dialog::Interrupt { .. }
+            | Dialog::Abandon(_)
+            | Dialog::TakeOver,
         ) => None,
         None if !typing => None,
         None if list => Some(&mut view.hosts.filter),

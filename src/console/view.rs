@@ -67,8 +67,12 @@ pub struct View {
 pub enum Role {
     /// It asks an engine.
     Drives,
+    /// It takes a deployment up, and who drives is not known yet.
+    Hears,
     /// Another process drives; facts arrive, and nothing can be asked.
     Watches,
+    /// The process that drove it is gone: nobody follows the fleet until somebody takes over.
+    Orphaned,
     /// Nothing arrives and nothing can be asked: what the journal has is looked at.
     Reviews,
 }
@@ -247,6 +251,8 @@ pub enum Dialog {
     },
     /// Did an unknown send never take place?
     Abandon(Token),
+    /// Drive what nobody drives any more?
+    TakeOver,
 }
 
 /// The answers to ctrl-c.
@@ -348,10 +354,11 @@ impl View {
         }
     }
 
-    /// The view of a deployment in which nothing can be asked for.
+    /// The view of a deployment that exists, so that there is no plan to start.
     pub fn of(look: Look, state: &State, role: Role) -> Self {
         let mut view = Self {
             role,
+            screens: vec![Screen::Lanes],
             ..Self::new(look)
         };
         view.follow(state);
@@ -389,7 +396,7 @@ impl View {
         if let Some(dialog) = &self.dialog {
             return match dialog {
                 Dialog::TypeName(_) => Place::Text,
-                Dialog::Retry { .. } | Dialog::Quit | Dialog::Abandon(_) => Place::Confirm,
+                Dialog::Retry { .. } | Dialog::Quit | Dialog::Abandon(_) | Dialog::TakeOver => Place::Confirm,
                 Dialog::Cancel { .. } | Dialog::Interrupt { .. } => Place::Choose,
             };
         }
@@ -463,6 +470,14 @@ impl View {
             }
     }
 
+    /// Whether somebody follows the deployment, so that what the screen says of it is from now.
+    pub fn is_followed(&self, state: &State) -> bool {
+        match self.role {
+            Role::Drives | Role::Hears | Role::Watches => state.left.is_none(),
+            Role::Orphaned | Role::Reviews => false,
+        }
+    }
+
     /// Whether REHEARSAL has to stand on the screen.
     pub fn is_rehearsal(&self, state: &State) -> bool {
         self.look.rehearsal || self.plan(state).is_some_and(|plan| plan.rehearsal)
@@ -471,11 +486,11 @@ impl View {
     /// Whether a figure on the screen changes by itself, and how often: the time between two frames.
     pub fn tick(&self, state: &State) -> Option<Duration> {
         let spin = Duration::from_millis(super::theme::SPINNER_MILLIS.unsigned_abs());
-        if self.role == Role::Reviews || state.settled.is_some() || state.left.is_some() {
+        if !self.is_followed(state) || state.settled.is_some() {
             return None;
         }
         if state.plan.is_none() {
-            return self.preflight.is_pending().then_some(spin);
+            return (self.drives() && self.preflight.is_pending()).then_some(spin);
         }
         Some(if figures::spins(state) { spin } else { SECOND })
     }

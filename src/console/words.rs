@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-pub(super) use crate::words::{ago, bytes, clock, duration, names, plural, seconds};
+pub(super) use crate::words::{ago, bytes, clock, date_and_time, duration, names, plural, seconds};
 
 /// The columns that a text takes.
 pub(super) fn width(text: &str) -> usize {

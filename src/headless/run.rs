@@ -395,6 +395,7 @@ impl<W: Write> Follower<W> {
             exit,
             problems: &problems,
             plan_only: self.task == Task::Plan,
+            watched: self.role == Role::Watches,
         };
         let lines = format.summary(&summary);
         match self.say(&lines) {

@@ -17,6 +17,8 @@ pub struct Summary<'a> {
     pub problems: &'a [Problem],
     /// Whether only a plan was asked for.
     pub plan_only: bool,
+    /// Whether another process goes on driving it.
+    pub watched: bool,
 }
 
 impl Summary<'_> {
@@ -177,10 +179,14 @@ impl Summary<'_> {
         if plan.rehearsal {
             return Some(format!("{what}, until this rehearsal's stand-ins end with it"));
         }
-        Some(format!(
-            "{what}; `quarterdeck attach {}` takes it up again",
-            plan.id.short()
-        ))
+        let id = plan.id.short();
+        Some(match &self.state.driver {
+            Some(driver) if self.watched => format!(
+                "{what}; {} on {} drives it, process {}; `quarterdeck attach {id}` watches it again",
+                driver.user, driver.machine, driver.pid
+            ),
+            Some(_) | None => format!("{what}; `quarterdeck attach {id}` takes it up again"),
+        })
     }
 
     /// The object that closes the JSON output.

@@ -34,11 +34,13 @@ impl State {
         match &recorded.fact {
             Fact::DeploymentStarted { plan, driver } => {
                 self.driver = Some(driver.clone());
+                self.driven_since = Some(at);
                 self.started_at = Some(at);
                 self.begin(plan);
             }
             Fact::DeploymentResumed { driver } => {
                 self.driver = Some(driver.clone());
+                self.driven_since = Some(at);
                 self.left = None;
             }
             Fact::DeploymentLeft { reason } => self.left = Some(reason.clone()),

@@ -29,6 +29,8 @@ pub struct State {
     pub seq: u64,
     /// Who drives it, or drove it last.
     pub driver: Option<Driver>,
+    /// Since when.
+    pub driven_since: Option<Millis>,
     /// When it was started.
     pub started_at: Option<Millis>,
     /// When the last fact was recorded.

@@ -10,3 +10,4 @@ mod random;
 mod retries;
 mod screens;
 mod svg;
+mod watching;

@@ -40,6 +40,7 @@ fn summary(story: &Story, format: Format) -> String {
         exit,
         problems: &[],
         plan_only: false,
+        watched: false,
     };
     format.summary(&summary).join("\n")
 }
