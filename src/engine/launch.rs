@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -13,8 +14,11 @@ use super::setup::{Outside, Setup};
 use super::{Action, Board, Handle, Update};
 use crate::names::DeploymentId;
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::state::{Fact, State};
+
+/// How long a plan may be looked at before it is made anew instead of started.
+const STALE: Duration = Duration::from_secs(30 * 60);
 
 /// Starts an engine that plans a new deployment and runs it once [`Action::Start`] comes.
 ///
@@ -129,6 +133,10 @@ async fn planned(setup: &Setup, ends: &mut Ends) -> Option<(Plan, Outside)> {
                 ends.say(Update::Ready(Box::new(plan.clone())));
                 loop {
                     match ends.actions.recv().await {
+                        Some(Action::Start) if setup.clock.now().since(plan.made_at) > STALE => {
+                            ends.say(Update::Notice(stale()));
+                            break;
+                        }
                         Some(Action::Start) => return Some((plan, outside)),
                         Some(Action::Recheck) => break,
                         Some(Action::Leave { .. }) | None => return None,
@@ -144,6 +152,18 @@ async fn planned(setup: &Setup, ends: &mut Ends) -> Option<(Plan, Outside)> {
             }
         }
     }
+}
+
+/// A plan is what was true when it was made: hosts come and go, and so do tags.
+fn stale() -> Problem {
+    Problem::new(
+        Kind::Guard,
+        format!(
+            "the plan is older than {}: looking again",
+            crate::words::duration(STALE)
+        ),
+        "start it once the checks are through",
+    )
 }
 
 enum Told {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ResolvedInput;
 use crate::names::{BuildId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, Token};
-pub use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage};
+pub use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage, UnderWay};
 use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Plan, Repository, Source, Target};
 use crate::problem::Problem;
 use crate::state::live::Progress;
@@ -302,6 +302,9 @@ pub trait Ssm: Send + Sync {
 
     /// ListCommands since `since`, to the last page, for the command whose Comment is `token`.
     async fn find(&self, token: &Token, since: Millis) -> Result<Option<Accepted>, AwsError>;
+
+    /// ListCommands to the last page: the commands of Quarterdeck's that the region is executing, whoever sent them.
+    async fn under_way(&self) -> Result<Vec<UnderWay>, AwsError>;
 
     /// ListCommands to the last page: every command whose Comment is a token that begins with `prefix`.
     async fn sent(&self, prefix: &str) -> Result<Vec<SentCommand>, AwsError>;

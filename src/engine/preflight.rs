@@ -126,6 +126,10 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             let found = ask(outside, &region, |ports| ports.ecr.image(&repository, &tag)).await;
             Finding::Current(region, found)
         }
+        Look::UnderWay(region) => {
+            let found = ask(outside, &region, |ports| ports.ssm.under_way()).await;
+            Finding::UnderWay(region, found)
+        }
         Look::Document {
             region,
             rollout,

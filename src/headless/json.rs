@@ -73,6 +73,7 @@ fn object(check: &Check) -> Value {
         Subject::Repository(_) => ("repository", None),
         Subject::Image(_) => ("image", None),
         Subject::Current(_) => ("current", None),
+        Subject::UnderWay(_) => ("under-way", None),
         Subject::Document(_, rollout) => ("document", Some(rollout)),
         Subject::Hosts(_, rollout) => ("hosts", Some(rollout)),
     };

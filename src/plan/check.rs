@@ -30,6 +30,8 @@ pub enum Subject {
     Image(Region),
     /// What the moving tag points to, and the commits since.
     Current(Region),
+    /// What other deployments send to a region's hosts right now.
+    UnderWay(Region),
     /// A rollout's document, its version and whether it takes the parameters.
     Document(Region, RolloutName),
     /// A rollout's hosts.
@@ -45,6 +47,7 @@ impl Subject {
             | Self::Repository(region)
             | Self::Image(region)
             | Self::Current(region)
+            | Self::UnderWay(region)
             | Self::Document(region, _)
             | Self::Hosts(region, _) => Some(region),
         }
@@ -60,6 +63,7 @@ impl Subject {
             Self::Repository(_) => "repository".to_owned(),
             Self::Image(_) => "image".to_owned(),
             Self::Current(_) => "running now".to_owned(),
+            Self::UnderWay(_) => "under way".to_owned(),
             Self::Document(_, rollout) => format!("{rollout} document"),
             Self::Hosts(_, rollout) => format!("{rollout} hosts"),
         }

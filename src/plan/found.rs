@@ -1,6 +1,6 @@
 //! What preflight finds outside, as far as the plan needs it.
 
-use crate::names::{AccountId, Digest, Millis};
+use crate::names::{AccountId, CommandId, DeploymentId, Digest, Millis, RolloutName};
 use crate::text::Clean;
 
 /// Who the credentials say we are.
@@ -12,6 +12,19 @@ pub struct Caller {
     pub arn: Clean,
     /// The endpoint that answered, when it is not AWS's own.
     pub endpoint: Option<Clean>,
+}
+
+/// A command of Quarterdeck's that a region is executing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Its id.
+    pub command: CommandId,
+    /// The deployment that sent it.
+    pub deployment: DeploymentId,
+    /// The rollout that it belongs to there.
+    pub rollout: RolloutName,
+    /// Its document, as it was named.
+    pub document: Clean,
 }
 
 /// An image as ECR describes it.

@@ -18,6 +18,7 @@ use super::fault::{Call, Failed, Service};
 use super::link::{Clients, Link};
 use crate::engine::ports::{
     Accepted, AwsError, CommandCounts, Document, Invocation, Only, Page, Recipients, SendRequest, SentCommand, Ssm,
+    UnderWay,
 };
 use crate::names::{CommandId, HostId, Millis, Token};
 use crate::plan::{ExpectedHost, Target};
@@ -161,22 +162,24 @@ impl Ssm for SdkSsm {
         let call = clients
             .call(Service::Ssm, "ListCommands")
             .about(format!("comment `{token}`"));
-        let filter = CommandFilter::builder()
-            .key(CommandFilterKey::InvokedAfter)
-            .value(iso_seconds(since))
-            .build()
-            .map_err(|error| {
-                self.0.fault(
-                    &call,
-                    Failed::NotBuilt {
-                        says: error.to_string(),
-                    },
-                )
-            })?;
+        let filter = self.filter(&call, CommandFilterKey::InvokedAfter, &iso_seconds(since))?;
         let mut found = None;
         self.commands(&clients, &call, Some(filter), |command| {
             found = accepted(Some(command).filter(|command| command.comment() == Some(token.as_str())));
             found.is_some()
+        })
+        .await?;
+        Ok(found)
+    }
+
+    async fn under_way(&self) -> Result<Vec<UnderWay>, AwsError> {
+        let clients = self.0.clients().await?;
+        let call = clients.call(Service::Ssm, "ListCommands").about("commands under way");
+        let filter = self.filter(&call, CommandFilterKey::ExecutionStage, "Executing")?;
+        let mut found = Vec::new();
+        self.commands(&clients, &call, Some(filter), |command| {
+            found.extend(sent::under_way(command));
+            false
         })
         .await?;
         Ok(found)
@@ -320,6 +323,14 @@ impl Ssm for SdkSsm {
 }
 
 impl SdkSsm {
+    fn filter(&self, call: &Call<'_>, key: CommandFilterKey, value: &str) -> Result<CommandFilter, AwsError> {
+        let filter = CommandFilter::builder().key(key).value(value).build();
+        filter.map_err(|error| {
+            let says = error.to_string();
+            self.0.fault(call, Failed::NotBuilt { says })
+        })
+    }
+
     /// Shows every command to `stop` until it says so.
     async fn commands(
         &self,

@@ -4,7 +4,7 @@ use aws_sdk_ssm::types::Command;
 use secrecy::SecretString;
 
 use super::{accepted, millis};
-use crate::engine::ports::{Recipients, SendRequest, SentCommand};
+use crate::engine::ports::{Recipients, SendRequest, SentCommand, UnderWay};
 use crate::names::{HostId, Token};
 use crate::plan::Target;
 use crate::text::Clean;
@@ -44,6 +44,17 @@ pub(super) fn command(command: &Command) -> Option<SentCommand> {
         },
         accepted: accepted(Some(command))?,
         requested_at: command.requested_date_time().and_then(millis),
+    })
+}
+
+/// What of it another deployment has to know; `None` when its Comment is no token of ours.
+pub(super) fn under_way(command: &Command) -> Option<UnderWay> {
+    let (deployment, _, rollout, _) = Token::new(command.comment()?).parts()?;
+    Some(UnderWay {
+        command: accepted(Some(command))?.command,
+        deployment,
+        rollout,
+        document: Clean::line(command.document_name().unwrap_or_default()),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::engine::ports::{
     Accepted, BuildFailure, BuildSpec, Built, Caller, CommandCounts, Context, ContextSpec, Docker, Document, Ecr,
     FoundImage, FoundRepository, Held, Ledger, Login, Only, Page, PushFailure, PushSpec, Pushed, Retagged, SendRequest,
-    SentCommand, Sink, Ssm, Sts,
+    SentCommand, Sink, Ssm, Sts, UnderWay,
 };
 use crate::engine::{Clock, Pace};
 use crate::names::{CommandId, Digest, HostId, Millis, Token};
@@ -145,6 +145,11 @@ impl Ssm for Corner {
 
     async fn find(&self, _: &Token, _: Millis) -> Result<Option<Accepted>, AwsError> {
         panic!("nothing was sent")
+    }
+
+    async fn under_way(&self) -> Result<Vec<UnderWay>, AwsError> {
+        self.world.meet().await;
+        self.answer("under way", self.found().under_way.as_ref()).await
     }
 
     async fn sent(&self, _: &str) -> Result<Vec<SentCommand>, AwsError> {
@@ -321,8 +326,8 @@ async fn all_checks_are_pending_at_once_and_each_gets_its_result_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn regions_and_rollouts_are_looked_at_side_by_side() {
     let mut world = World::new(&fixture::config());
-    // In each of two regions: the repository, two documents, two sets of hosts. None is answered before all are asked.
-    world.together = Some(Barrier::new(2 * 5));
+    // In each of two regions: the repository, what is under way, two documents, two sets of hosts. None is answered before all are asked.
+    world.together = Some(Barrier::new(2 * 6));
     let (plan, _) = run(&Arc::new(world)).await;
     plan.expect("all is well");
 }
@@ -332,8 +337,8 @@ async fn nothing_is_asked_twice() {
     let world = Arc::new(World::new(&fixture::config()));
     run(&world).await.0.expect("all is well");
     let asked = world.asked.lock().expect("no test panics with it").clone();
-    // In each region: the account, the repository, two tags, two documents, two sets of hosts, and what git says both ways.
-    assert_eq!(asked.len(), 1 + 2 * (1 + 1 + 2 + 2 + 2 + 2), "{asked:#?}");
+    // In each region: the account, the repository, what is under way, two tags, two documents, two sets of hosts, and what git says both ways.
+    assert_eq!(asked.len(), 1 + 2 * (1 + 1 + 1 + 2 + 2 + 2 + 2), "{asked:#?}");
     assert!(asked.contains(&"commit HEAD on main".to_owned()), "{asked:#?}");
 }
 

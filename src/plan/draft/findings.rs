@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::names::{CommitId, Region, RolloutName};
-use crate::plan::found::{Caller, Document, FoundImage};
+use crate::plan::found::{Caller, Document, FoundImage, UnderWay};
 use crate::plan::{Commit, EngineInfo, ExpectedHost, Repository, Target};
 use crate::problem::Problem;
 use crate::text::Clean;
@@ -50,6 +50,8 @@ pub enum Look {
         /// The commit that is deployed.
         commit: CommitId,
     },
+    /// What other deployments send to the region's hosts.
+    UnderWay(Region),
     /// A rollout's document.
     Document {
         /// Where.
@@ -93,6 +95,8 @@ pub enum Finding {
     Current(Region, Result<Option<FoundImage>, Problem>),
     /// To [`Look::Since`]; `None` when this repository has none of the commits.
     Since(Region, Result<Option<Since>, Problem>),
+    /// To [`Look::UnderWay`].
+    UnderWay(Region, Result<Vec<UnderWay>, Problem>),
     /// To [`Look::Document`]; `None` when the region does not have it.
     Document(Region, RolloutName, Result<Option<Document>, Problem>),
     /// To [`Look::Hosts`].
@@ -143,6 +147,8 @@ pub struct RegionFindings {
     pub current: Found<Option<FoundImage>>,
     /// How the deployed commit stands to that image's.
     pub since: Found<Option<Since>>,
+    /// What other deployments send to its hosts.
+    pub under_way: Found<Vec<UnderWay>>,
     /// Documents by rollout.
     pub documents: BTreeMap<RolloutName, Result<Option<Document>, Problem>>,
     /// Hosts by rollout, sorted by id.
@@ -164,6 +170,7 @@ impl Findings {
             Finding::Image(region, found) => self.of(region).image = Some(found),
             Finding::Current(region, found) => self.of(region).current = Some(found),
             Finding::Since(region, found) => self.of(region).since = Some(found),
+            Finding::UnderWay(region, found) => self.of(region).under_way = Some(found),
             Finding::Document(region, rollout, found) => {
                 self.of(region).documents.insert(rollout, found);
             }

@@ -164,6 +164,7 @@ pub(crate) fn findings(config: &Config) -> Findings {
                 ahead: 2,
                 behind: 0,
             }))),
+            under_way: Some(Ok(Vec::new())),
             documents: [(ubuntu(), Ok(Some(document()))), (linux(), Ok(Some(document())))].into(),
             hosts: [(ubuntu(), Ok(hosts("web", 12))), (linux(), Ok(hosts("job", 3)))].into(),
         };

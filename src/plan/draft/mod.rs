@@ -19,6 +19,7 @@ mod repository;
 mod said;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 pub use findings::{Finding, Findings, Found, Look, RegionFindings, Since};
 
@@ -126,6 +127,9 @@ impl<'a> Draft<'a> {
         let region = &lane.region;
         let repository = lane.repository.render(&names.vars);
         let mut looks = Vec::new();
+        if !lane.rollouts.is_empty() {
+            looks.push(Look::UnderWay(region.clone()));
+        }
         for rollout in &lane.rollouts {
             if let Some(name) = names.fill(&rollout.document) {
                 looks.push(Look::Document {
@@ -191,6 +195,9 @@ impl<'a> Draft<'a> {
             said.push((Subject::Image(region()), self.image_check(lane, names)));
             if lane.tags.len() > 1 {
                 said.push((Subject::Current(region()), self.current_check(lane, names)));
+            }
+            if !lane.rollouts.is_empty() {
+                said.push((Subject::UnderWay(region()), self.under_way_check(lane, names)));
             }
             for rollout in &lane.rollouts {
                 let document = Subject::Document(region(), rollout.name.clone());

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use super::fixture::{self, NOW, east, linux, ohio, ubuntu};
 use super::*;
 use crate::config::Parameter;
-use crate::names::{AccountId, DeploymentId, Region, RolloutName};
+use crate::names::{AccountId, CommandId, DeploymentId, Region, RolloutName};
 use crate::plan::check::CheckState;
+use crate::plan::found::UnderWay;
 use crate::plan::{Commit, Mutability, ParameterValue, Ping, Plan};
 use crate::problem::{Kind, Problem};
 
@@ -112,7 +113,7 @@ fn every_check_is_pending_at_first_and_only_what_needs_nothing_is_looked_at() {
     let mut case = Case::new();
     case.findings = Findings::default();
     let checks = case.draft().checks();
-    assert_eq!(checks.len(), 3 + 2 * (4 + 2 * 2));
+    assert_eq!(checks.len(), 3 + 2 * (5 + 2 * 2));
     assert!(checks.iter().all(|check| check.state == CheckState::Pending));
     assert_eq!(
         case.draft().looks(),

@@ -168,3 +168,30 @@ fn a_commit_is_found_in_the_tags_of_what_runs() {
     };
     assert!(case.draft().looks().contains(&look), "{:#?}", case.draft().looks());
 }
+
+#[test]
+fn another_deployment_of_the_same_document_is_named_and_a_strangers_is_not() {
+    let mut case = Case::new();
+    let subject = Subject::UnderWay(east());
+    assert_eq!(
+        case.told(&subject),
+        "passed: no other deployment runs these documents here"
+    );
+    let command = |document: &str| UnderWay {
+        command: CommandId::new("0f7c2a54"),
+        deployment: DeploymentId::from_u128(0xa1b2_c3d4),
+        rollout: fixture::ubuntu(),
+        document: Clean::line(document),
+    };
+    case.region(&east()).under_way = Some(Ok(vec![command("another-document")]));
+    assert_eq!(
+        case.told(&subject),
+        "passed: no other deployment runs these documents here"
+    );
+    case.region(&east()).under_way = Some(Ok(vec![command("us-east-1-pull-image-document")]));
+    assert_eq!(
+        case.told(&subject),
+        "warned: deployment a1b2c3d4 is rolling out ubuntu here now, command 0f7c2a54\n\
+         1 command of another deployment: hosts may get both images in turn"
+    );
+}

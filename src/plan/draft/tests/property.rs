@@ -24,6 +24,7 @@ fn answers(findings: &Findings) -> Vec<Finding> {
         answers.extend(found.image.map(|found| Finding::Image(at(), found)));
         answers.extend(found.current.map(|found| Finding::Current(at(), found)));
         answers.extend(found.since.map(|found| Finding::Since(at(), found)));
+        answers.extend(found.under_way.map(|found| Finding::UnderWay(at(), found)));
         answers.extend(
             found
                 .documents
@@ -53,6 +54,7 @@ fn fail(finding: Finding) -> Finding {
         Finding::Image(region, _) => Finding::Image(region, Err(problem())),
         Finding::Current(region, _) => Finding::Current(region, Err(problem())),
         Finding::Since(region, _) => Finding::Since(region, Err(problem())),
+        Finding::UnderWay(region, _) => Finding::UnderWay(region, Err(problem())),
         Finding::Document(region, rollout, _) => Finding::Document(region, rollout, Err(problem())),
         Finding::Hosts(region, rollout, _) => Finding::Hosts(region, rollout, Err(problem())),
     }
@@ -69,6 +71,7 @@ fn answered(look: &Look, finding: &Finding) -> bool {
         | (Look::Repository(region, _), Finding::Repository(other, _))
         | (Look::Image { region, .. }, Finding::Image(other, _))
         | (Look::Current { region, .. }, Finding::Current(other, _))
+        | (Look::UnderWay(region), Finding::UnderWay(other, _))
         | (Look::Since { region, .. }, Finding::Since(other, _)) => region == other,
         (Look::Document { region, rollout, .. }, Finding::Document(other, theirs, _))
         | (Look::Hosts { region, rollout, .. }, Finding::Hosts(other, theirs, _)) => {
