@@ -26,13 +26,14 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// What preflight may ask of AWS.
-const QUESTIONS: [&str; 6] = [
+const QUESTIONS: [&str; 7] = [
     "GetCallerIdentity",
     "DescribeRepositories",
     "DescribeImages",
     "DescribeDocument",
     "GetDocument",
     "DescribeInstanceInformation",
+    "ListCommands",
 ];
 
 /// A Docker Engine that is there and does nothing.
