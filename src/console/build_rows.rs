@@ -21,7 +21,7 @@ pub(super) fn add(rows: &mut Rows) {
         return;
     };
     let theme = &ctx.theme;
-    let live = ctx.live.builds.get(&build.id);
+    let live = ctx.live.builds.get(&build.id).map(AsRef::as_ref);
     match &build.phase {
         BuildPhase::Waiting => rows.head("·", "build", theme.quiet, &["not started".to_owned()]),
         BuildPhase::Running => running(rows, build, live),

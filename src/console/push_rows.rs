@@ -14,7 +14,7 @@ const SHORTEST_GAUGE: usize = 6;
 pub(super) fn add(rows: &mut Rows) {
     let (ctx, lane) = (rows.ctx, rows.lane);
     let theme = &ctx.theme;
-    let live = ctx.live.pushes.get(&lane.region);
+    let live = ctx.live.pushes.get(&lane.region).map(AsRef::as_ref);
     match &lane.push {
         PushPhase::Waiting => {
             let why = match ctx.state.stage(lane) {

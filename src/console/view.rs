@@ -425,7 +425,7 @@ impl View {
         }
     }
 
-    /// Brings what is kept up to date with the state; costs nothing while neither the state nor the filter changed.
+    /// Brings what is kept up to date with the state; costs what changed.
     pub fn follow(&mut self, state: &State) {
         if state.plan.is_some() && self.screens.first() == Some(&Screen::Plan) {
             self.screens = vec![Screen::Lanes];

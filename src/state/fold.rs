@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, BuildPhase, BuildState, Counts, Fact, HostState, HostStatus, LaneState, Place, PushPhase, Recorded,
-    RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState, Tally,
+    Attempt, BuildPhase, BuildState, Changes, Counts, Fact, HostState, HostStatus, LaneState, Place, PushPhase,
+    Recorded, RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState, Tally,
 };
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::{LanePlan, Plan, RolloutPlan};
@@ -417,6 +417,7 @@ fn rollout_of(plan: &RolloutPlan) -> RolloutState {
         hosts,
         counts,
         tally: Tally::default(),
+        changes: Changes::default(),
         index,
     }
 }
@@ -475,5 +476,6 @@ impl RolloutState {
         let after = host.status();
         self.counts.shift(before.verdict(), after.verdict());
         self.tally.shift(position, &before, after);
+        self.changes.note(position);
     }
 }

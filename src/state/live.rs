@@ -1,6 +1,7 @@
 //! Progress: what is only worth showing now. It is coalesced here, never journaled, and its memory is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fact::Step;
@@ -142,12 +143,15 @@ pub struct Poll {
 }
 
 /// The latest of everything that is only worth showing now.
+///
+/// What is large is shared: a copy costs as much as there are builds and regions, and only what changes after it is copied
+/// in full, once.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     /// By build.
-    pub builds: BTreeMap<BuildId, LiveBuild>,
+    pub builds: BTreeMap<BuildId, Arc<LiveBuild>>,
     /// By region.
-    pub pushes: BTreeMap<Region, LivePush>,
+    pub pushes: BTreeMap<Region, Arc<LivePush>>,
     /// By region.
     pub polls: BTreeMap<Region, Poll>,
 }
@@ -162,7 +166,7 @@ pub struct LiveBuild {
     /// Transfers by what they are.
     pub transfers: BTreeMap<Clean, (u64, u64)>,
     /// The end of the log.
-    pub log: VecDeque<LogLine>,
+    pub log: VecDeque<Arc<LogLine>>,
     /// Lines seen in all, so that a reader knows what the tail leaves out.
     pub log_lines: u64,
 }
@@ -249,7 +253,7 @@ impl Live {
             }
             Progress::Log { build, line, stderr } => {
                 let build = self.build(build);
-                build.log.push_back(LogLine { line, stderr });
+                build.log.push_back(Arc::new(LogLine { line, stderr }));
                 build.log_lines += 1;
                 if build.log.len() > LOG_TAIL {
                     build.log.pop_front();
@@ -257,14 +261,14 @@ impl Live {
             }
             Progress::BuildReset { build } => *self.build(build) = LiveBuild::default(),
             Progress::Layer { region, layer, phase } => {
-                let layers = &mut self.pushes.entry(region).or_default().layers;
+                let layers = &mut self.push(region).layers;
                 match layers.iter_mut().find(|(id, _)| *id == layer) {
                     Some((_, live)) => *live = phase,
                     None => layers.push((layer, phase)),
                 }
             }
-            Progress::PushReset { region } => *self.pushes.entry(region).or_default() = LivePush::default(),
-            Progress::PushNote { region, note } => self.pushes.entry(region).or_default().note = note,
+            Progress::PushReset { region } => *self.push(region) = LivePush::default(),
+            Progress::PushNote { region, note } => self.push(region).note = note,
             Progress::Poll { region, poll } => {
                 self.polls.insert(region, poll);
             }
@@ -272,13 +276,34 @@ impl Live {
     }
 
     fn build(&mut self, id: BuildId) -> &mut LiveBuild {
-        self.builds.entry(id).or_default()
+        Arc::make_mut(self.builds.entry(id).or_default())
+    }
+
+    fn push(&mut self, region: Region) -> &mut LivePush {
+        Arc::make_mut(self.pushes.entry(region).or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_keeps_what_it_saw_and_shares_what_has_not_changed() {
+        let mut live = Live::default();
+        let told = |region: &str, note: &str| Progress::PushNote {
+            region: Region::new(region),
+            note: Clean::line(note),
+        };
+        live.apply(told("us-east-1", "first"));
+        live.apply(told("us-east-2", "first"));
+        let copy = live.clone();
+        live.apply(told("us-east-1", "second"));
+        let [changed, same] = ["us-east-1", "us-east-2"].map(Region::new);
+        assert_eq!(copy.pushes[&changed].note.as_str(), "first");
+        assert_eq!(live.pushes[&changed].note.as_str(), "second");
+        assert!(Arc::ptr_eq(&copy.pushes[&same], &live.pushes[&same]));
+    }
 
     #[test]
     fn the_log_keeps_its_end_and_counts_what_it_dropped() {

@@ -3,6 +3,7 @@
 //! [`State::apply`] is pure. The same fold serves the live console, a reopened deployment, the outputs without a
 //! terminal and every test, so what they show cannot differ. [`live`] holds what is only worth showing now.
 
+mod changes;
 pub mod fact;
 mod figures;
 mod fold;
@@ -11,6 +12,7 @@ pub mod status;
 
 use std::collections::HashMap;
 
+pub use changes::Changes;
 pub use fact::{Driver, Fact, Outcome, Output, Recorded, SendTo, Step};
 pub use figures::{Counts, RetrySet, Selection, Stage, Tally};
 pub use status::{HostStatus, Verdict};
@@ -192,6 +194,8 @@ pub struct RolloutState {
     pub counts: Counts,
     /// Who among them is in trouble, and what else there is to say of them; kept up to date by the fold.
     pub tally: Tally,
+    /// Which of them changed lately; kept up to date by the fold.
+    pub changes: Changes,
     /// Where a host is in `hosts`.
     index: HashMap<HostId, usize>,
 }

@@ -8,6 +8,7 @@ mod picture;
 mod planned;
 mod random;
 mod retries;
+mod scale;
 mod screens;
 mod svg;
 mod watching;

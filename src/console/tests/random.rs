@@ -12,7 +12,8 @@ use super::fixture::{Story, at, host_id, plan, region};
 use super::harness::Harness;
 use super::screens::{planned, rolling};
 use crate::console::draw::draw;
-use crate::console::view::{Look, Screen, View};
+use crate::console::host_index::HostIndex;
+use crate::console::view::{HostList, Look, Screen, View};
 use crate::engine::Update;
 use crate::problem::{Kind, Problem};
 use crate::state::{Counts, Fact, HostStatus, Output, SendTo};
@@ -232,6 +233,7 @@ fn holds(harness: &Harness) -> Result<(), TestCaseError> {
         prop_assert!(!symbol.chars().any(bad), "{:?} would be obeyed by a terminal", symbol);
     }
     cursor_is_visible(harness, &coloured)?;
+    rows_are_right(harness)?;
     counts_add_up(harness)
 }
 
@@ -261,6 +263,19 @@ fn cursor_is_visible(harness: &Harness, buffer: &Buffer) -> Result<(), TestCaseE
         .filter(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED))
         .count();
     prop_assert!(reversed >= 30, "the row under the cursor does not stand out");
+    Ok(())
+}
+
+/// The rows that followed every change are those that are made at once.
+fn rows_are_right(harness: &Harness) -> Result<(), TestCaseError> {
+    let mut list = harness.view.hosts.clone();
+    list.refresh(&harness.story.state);
+    let mut fresh = HostList {
+        index: HostIndex::default(),
+        ..list.clone()
+    };
+    fresh.refresh(&harness.story.state);
+    prop_assert_eq!(list.index.rows(), fresh.index.rows());
     Ok(())
 }
 
