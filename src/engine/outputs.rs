@@ -35,15 +35,19 @@ pub(super) struct Outputs {
     queue: VecDeque<Wanted>,
     known: HashSet<(CommandId, HostId)>,
     by_themselves: HashMap<CommandId, usize>,
-    reading: BTreeMap<Region, usize>,
+    reading: BTreeMap<Region, HashSet<(CommandId, HostId)>>,
 }
 
 impl Outputs {
-    /// The operator opened the host's page: before all others.
+    /// The operator opened the page of a host that has ended: before all others, unless it is being read already.
     pub fn open(&mut self, wanted: Wanted) {
+        let key = (wanted.command.clone(), wanted.host.clone());
+        if self.reading.values().any(|reading| reading.contains(&key)) {
+            return;
+        }
         self.queue
             .retain(|other| (&other.command, &other.host) != (&wanted.command, &wanted.host));
-        self.known.insert((wanted.command.clone(), wanted.host.clone()));
+        self.known.insert(key);
         self.queue.push_front(wanted);
     }
 
@@ -63,7 +67,7 @@ impl Outputs {
 
     /// Whether nothing is read or waits to be.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.reading.values().all(|count| *count == 0)
+        self.queue.is_empty() && self.reading.values().all(HashSet::is_empty)
     }
 
     /// Takes out what can be read now.
@@ -72,8 +76,8 @@ impl Outputs {
         let mut left = VecDeque::new();
         for wanted in self.queue.drain(..) {
             let reading = self.reading.entry(wanted.region.clone()).or_default();
-            if *reading < AT_A_TIME {
-                *reading += 1;
+            if reading.len() < AT_A_TIME {
+                reading.insert((wanted.command.clone(), wanted.host.clone()));
                 due.push(wanted);
             } else {
                 left.push_back(wanted);
@@ -84,9 +88,10 @@ impl Outputs {
     }
 
     /// A reading ended, with or without an output.
-    pub fn read(&mut self, region: &Region) {
-        if let Some(reading) = self.reading.get_mut(region) {
-            *reading = reading.saturating_sub(1);
+    pub fn read(&mut self, command: &CommandId, host: &HostId) {
+        let key = (command.clone(), host.clone());
+        for reading in self.reading.values_mut() {
+            reading.remove(&key);
         }
     }
 }

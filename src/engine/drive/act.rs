@@ -62,7 +62,7 @@ impl Drive {
 
     fn check_retry(&mut self, set: RetrySet, confirmed: bool) {
         if self.is_busy(&Work::RetryCheck) {
-            return;
+            return self.refuse("another retry is being checked", "ask again once it is answered");
         }
         let set = self.narrow(&set);
         let lanes = self.state.lanes.iter();
@@ -202,6 +202,12 @@ impl Drive {
         let attempt = state.and_then(|rollout| Some((rollout, rollout.host(&host)?.latest()?)));
         let command = attempt.and_then(|(rollout, attempt)| rollout.sends.get(attempt.send)?.command().cloned());
         match (command, attempt) {
+            (Some(_), Some((_, attempt))) if !attempt.status.is_end() => {
+                self.refuse(
+                    format!("{region}: {host} is at work, and SSM has its output once it has ended"),
+                    "",
+                );
+            }
             (Some(command), Some((_, attempt))) if attempt.output.is_none() => {
                 let wanted = self.wanted(region, command, host, true);
                 self.outputs.open(wanted);

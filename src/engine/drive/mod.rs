@@ -341,10 +341,8 @@ impl Drive {
     fn done(&mut self, id: Id) -> Option<Work> {
         let work = self.busy.remove(&id)?;
         self.stops.remove(&work);
-        if let Work::Output(command, _) = &work
-            && let Some(region) = self.state.command(command).map(|(lane, ..)| lane.region.clone())
-        {
-            self.outputs.read(&region);
+        if let Work::Output(command, host) = &work {
+            self.outputs.read(command, host);
         }
         Some(work)
     }
