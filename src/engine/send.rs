@@ -6,14 +6,13 @@ use tokio::time::{Instant, sleep};
 
 use super::means::{Means, Patience};
 use super::ports::{Accepted, AwsError, Recipients, SendRequest};
+use super::setup::CLOCK_SKEW;
 use super::work::{Waiter, Work};
 use crate::names::{Millis, Region, RolloutName, Token};
 use crate::plan::RolloutPlan;
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, SendTo};
 
-/// How far apart this machine's clock and AWS's may be: SigV4 refuses a request that is more than five minutes off.
-const CLOCK_SKEW: i64 = 6 * 60 * 1000;
 /// Between two looks for a command whose answer was lost.
 const LOOK: Duration = Duration::from_secs(3);
 

@@ -14,6 +14,10 @@ pub use crate::plan::draft::Guards;
 use crate::problem::Problem;
 use crate::state::Driver;
 
+/// How many milliseconds this machine's clock and AWS's may be apart: SigV4 refuses a request that is more than five
+/// minutes off.
+pub(super) const CLOCK_SKEW: i64 = 6 * 60 * 1000;
+
 /// Everything outside that a deployment needs, connected.
 #[derive(Clone)]
 pub struct Outside {

@@ -11,6 +11,7 @@ use super::Drive;
 use crate::engine::means::Means;
 use crate::engine::next::Step;
 use crate::engine::poll::{self, Tracker};
+use crate::engine::setup::CLOCK_SKEW;
 use crate::engine::work::Work;
 use crate::engine::{build, push, send};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
@@ -176,7 +177,8 @@ pub(super) fn tracker(
         _ => None,
     };
     let window = i64::from(plan.delivery_timeout_secs) * 1000 + EXECUTION;
-    let expires_at = expires_at.map_or(send.intended_at.0 + window, |at| at.0);
+    // AWS's clock says when it expires, and this machine's when that is.
+    let expires_at = expires_at.map_or(send.intended_at.0 + window, |at| at.0.saturating_add(CLOCK_SKEW));
     let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     let deadline = Millis(expires_at.saturating_add(grace));
     Tracker::new(command.clone(), expected, known, deadline)
