@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::names::{HostId, Region, RolloutName, Token};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
-use crate::state::{HostStatus, RetrySet, SendPhase, State};
+use crate::state::{HostStatus, RetrySet, RolloutState, SendPhase, SendTo, State};
 
 /// SSM refuses more instance ids in one SendCommand (service model).
 const CHUNK: usize = 50;
@@ -73,8 +73,12 @@ impl Retries {
     pub fn due(&mut self, state: &State) -> Due {
         let mut due = Due::default();
         self.0.retain(|(region, rollout), queue| {
+            let current = state.lane(region).and_then(|lane| lane.rollout(rollout));
+            // Whoever sent it, and before whatever crash: two at once would be twice MaxConcurrency.
+            if current.is_some_and(is_being_retried) {
+                return true;
+            }
             match queue.next(state) {
-                Next::Later => return true,
                 Next::Stop(why) => {
                     let left: usize = queue.chunks.iter().map(Vec::len).sum();
                     due.stopped.push(stopped(region, rollout, left, &why));
@@ -83,7 +87,6 @@ impl Retries {
                 Next::Go => {}
             }
             // A host may have been retried on its own while it waited here.
-            let current = state.lane(region).and_then(|lane| lane.rollout(rollout));
             while let Some(mut hosts) = queue.chunks.pop_front() {
                 hosts.retain(|id| {
                     current
@@ -101,8 +104,13 @@ impl Retries {
     }
 }
 
+/// Whether a command that went to some of its hosts is not over.
+fn is_being_retried(rollout: &RolloutState) -> bool {
+    let mut retries = rollout.sends.iter().filter(|send| matches!(send.to, SendTo::Hosts(_)));
+    retries.any(|send| !send.is_over())
+}
+
 enum Next {
-    Later,
     Go,
     Stop(String),
 }
@@ -114,9 +122,7 @@ impl Queue {
         };
         let (_, rollout, at) = last;
         match &rollout.sends[at].phase {
-            SendPhase::Intended => return Next::Later,
-            SendPhase::Accepted { ended: None, .. } => return Next::Later,
-            SendPhase::Accepted { ended: Some(_), .. } => {}
+            SendPhase::Intended | SendPhase::Accepted { .. } => {}
             SendPhase::Refused(_) => return self.stop("SSM refused the command before"),
             SendPhase::Unknown(_) | SendPhase::Abandoned => {
                 return self.stop("it is unknown whether the command before went out");
