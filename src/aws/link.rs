@@ -14,6 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ssm::config::retry::RetryPartition;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder as HttpClientBuilder, Connector, tls};
 use aws_types::region::Region as SdkRegion;
@@ -171,12 +172,17 @@ async fn load(
         (None, _) | (_, Realm::Rehearsal) => config,
     };
 
+    // The SDK counts a region's retries for the whole process: one connection's bad hour would take them from the next.
+    let retries = RetryPartition::custom(region.as_str().to_owned()).build();
     let mut ssm = aws_sdk_ssm::config::Builder::from(&config);
     ssm.set_endpoint_url(endpoints.ssm.clone());
+    ssm.set_retry_partition(Some(retries.clone()));
     let mut ecr = aws_sdk_ecr::config::Builder::from(&config);
     ecr.set_endpoint_url(endpoints.ecr.clone());
+    ecr.set_retry_partition(Some(retries.clone()));
     let mut sts = aws_sdk_sts::config::Builder::from(&config);
     sts.set_endpoint_url(endpoints.sts.clone());
+    sts.set_retry_partition(Some(retries));
     Ok(Clients {
         ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
         ecr: aws_sdk_ecr::Client::from_conf(ecr.build()),

@@ -122,11 +122,12 @@ async fn planned(setup: &Setup, ends: &mut Ends) -> Option<(Plan, Outside)> {
             Ok::<_, Vec<Problem>>((plan, outside))
         };
         let found = tokio::select! {
-            found = looking => found,
+            biased;
             again = told(&mut ends.actions) => match again {
                 Told::Recheck => continue,
                 Told::Leave => return None,
             },
+            found = looking => found,
         };
         match found {
             Ok((plan, outside)) => {

@@ -50,11 +50,12 @@ pub(super) async fn run(means: Means, region: Region, mut commands: mpsc::Unboun
         let due = Instant::now() + poller.interval();
         loop {
             tokio::select! {
-                () = sleep_until(due) => break,
+                biased;
                 more = commands.recv() => match more {
                     Some(tracker) => poller.follow(tracker),
                     None => return,
                 },
+                () = sleep_until(due) => break,
             }
         }
         poller.look().await;

@@ -5,7 +5,7 @@
 //! one by status. Failures are read at the very look that counts them; what the counters do not tell apart (who succeeded,
 //! who is delayed or was never started) is read as fast as a budget of a tenth of the whole list a look allows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::ports::{CommandCounts, Invocation, Only};
 use crate::names::{CommandId, HostId, Millis};
@@ -39,7 +39,7 @@ pub(in crate::engine) struct Tracker {
     pub command: CommandId,
     /// Whom it was sent to, or who was expected to match its targets.
     expected: BTreeSet<HostId>,
-    known: HashMap<HostId, HostStatus>,
+    known: BTreeMap<HostId, HostStatus>,
     /// How many of `known` have ended.
     ended: usize,
     /// When SSM should have given up on whoever has not finished, and said so.
@@ -68,7 +68,7 @@ impl Tracker {
         known: impl IntoIterator<Item = (HostId, HostStatus)>,
         deadline: Millis,
     ) -> Self {
-        let known: HashMap<_, _> = known.into_iter().collect();
+        let known: BTreeMap<_, _> = known.into_iter().collect();
         Self {
             command,
             expected,
