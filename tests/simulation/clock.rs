@@ -50,8 +50,9 @@ impl Time {
         self.now.fetch_add(millis, Ordering::Relaxed);
     }
 
-    pub fn clock(&self) -> Clock {
+    /// The clock of a machine that is so many milliseconds ahead of AWS's.
+    pub fn clock(&self, ahead: i64) -> Clock {
         let time = self.clone();
-        Clock::new(move || time.now())
+        Clock::new(move || Millis(time.now().0 + ahead))
     }
 }

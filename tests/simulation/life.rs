@@ -1,26 +1,22 @@
 //! A deployment from its plan to its end, through as many processes as it takes.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::pin::pin;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use fastrand::Rng;
 use quarterdeck::aws::{Patience, Realm, connect_through};
-use quarterdeck::engine::ports::{Held, Ledger};
 use quarterdeck::engine::{Attach, Connect, Guards, Handle, Outside, Pace, Secrets, Setup, attach, launch};
 use quarterdeck::journal::{Archive, Journal};
-use quarterdeck::names::DeploymentId;
-use quarterdeck::plan::Plan;
-use quarterdeck::problem::Problem;
-use quarterdeck::state::{Driver, Fact, Recorded, State};
+use quarterdeck::state::{Driver, Recorded};
 use quarterdeck::text::Clean;
-use tokio::sync::Notify;
 
 use crate::clock::Time;
 use crate::machine::Machine;
 use crate::operator::{self, Operator};
+use crate::process::{Crash, Process, Struck};
 use crate::wire::Wire;
 use crate::world::World;
 use crate::{checks, world};
@@ -29,12 +25,15 @@ use crate::{checks, world};
 const LIFE: Duration = Duration::from_secs(36 * 3600);
 /// Processes that one deployment may take.
 const LIVES: u32 = 40;
+/// The furthest that a machine's clock may be off: SigV4 refuses a request from beyond it.
+const SKEW: i64 = 290_000;
 
 /// What took place, to tell a simulation in which something happens from one in which nothing does.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Told {
     pub facts: u64,
     pub crashes: u64,
+    pub takeovers: u64,
     pub retried: u64,
     pub unknown: u64,
     pub cancelled: u64,
@@ -46,6 +45,7 @@ impl Told {
     pub fn add(&mut self, other: &Self) {
         self.facts += other.facts;
         self.crashes += other.crashes;
+        self.takeovers += other.takeovers;
         self.retried += other.retried;
         self.unknown += other.unknown;
         self.cancelled += other.cancelled;
@@ -54,229 +54,245 @@ impl Told {
     }
 }
 
-/// Where a process dies: before or after the append of a fact is durable, or at some moment in between.
-#[derive(Debug, Clone, Copy)]
-enum Crash {
-    Never,
-    BeforeFact(u32),
-    AfterFact(u32),
-    AtMoment(Duration),
-}
-
-impl Crash {
-    fn draw(rng: &mut Rng) -> Self {
-        match rng.u8(0..8) {
-            0 | 1 => Self::BeforeFact(rng.u32(1..60)),
-            2 | 3 => Self::AfterFact(rng.u32(1..60)),
-            4 | 5 => Self::AtMoment(Duration::from_millis(rng.u64(10..240_000))),
-            _ => Self::Never,
-        }
-    }
-}
-
-/// The real journal, which a crash can strike.
-struct Struck {
-    journal: Journal,
-    crash: Crash,
-    appended: AtomicU32,
-    dead: Arc<Notify>,
-}
-
-impl Struck {
-    async fn die(&self) -> ! {
-        self.dead.notify_one();
-        std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl Ledger for Struck {
-    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
-        self.journal.claim(plan, driver).await
-    }
-
-    async fn holder(&self, plan: &Plan) -> Option<Held> {
-        self.journal.holder(plan).await
-    }
-
-    async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
-        let count = u32::try_from(facts.len()).expect("few");
-        let before = self.appended.fetch_add(count, Ordering::Relaxed);
-        let strikes = |at: u32| (before..before + count).contains(&at);
-        if let Crash::BeforeFact(at) = self.crash
-            && strikes(at)
-        {
-            self.die().await;
-        }
-        // On a thread of its own, and waited for: virtual time must not pass while the disk is at work.
-        let recorded = std::thread::scope(|scope| {
-            let append = scope.spawn(|| self.journal.append_blocking(deployment, facts));
-            append.join().expect("the journal does not panic")
-        });
-        if let Crash::AfterFact(at) = self.crash
-            && strikes(at)
-        {
-            self.die().await;
-        }
-        recorded
-    }
-
-    async fn since(&self, deployment: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem> {
-        Archive::open(self.journal.dir())?.since(deployment, seq)
-    }
-}
-
 /// Runs the deployment of a seed to its end, and panics where an invariant breaks.
-pub fn deployment(seed: u64, aloud: bool) -> Told {
+pub fn deployment(seed: u64, aloud: bool) -> (Told, Vec<Recorded>) {
     let mut rng = Rng::with_seed(seed);
     let dir = scratch();
     let time = Time::new();
     // The registries' listeners need a runtime; nobody connects to them, so nobody runs it.
     let outside = runtime();
     let world = outside.block_on(World::new(&mut rng, &dir.path().join("registry"), time.now()));
-    let mut operator = Operator::new(&mut rng, aloud);
-    let mut told = Told::default();
-    let trouble = Arc::new(AtomicU32::new(rng.u32(0..6)));
+    let mut scene = Scene {
+        operator: Operator::new(&mut rng, aloud),
+        trouble: Arc::new(AtomicU32::new(rng.u32(0..6))),
+        world,
+        time,
+        told: Told::default(),
+    };
     for life in 0..LIVES {
         // In the last lives nothing strikes, so that an end is reached.
-        let crash = if life + 10 < LIVES {
-            Crash::draw(&mut rng)
-        } else {
-            Crash::Never
-        };
+        let calm = life + 10 >= LIVES;
+        let mut draw = || if calm { Crash::Never } else { Crash::draw(&mut rng) };
+        let crashes = [draw(), draw()];
+        let company = (rng.u8(0..3) == 0).then(|| Duration::from_millis(rng.u64(100..90_000)));
         fastrand::seed(rng.u64(..));
         if aloud {
-            println!("life {life}: {crash:?}");
+            println!("life {life}: {crashes:?}, company after {company:?}");
         }
-        let ended = live(&world, &time, dir.path(), crash, &mut operator, &trouble);
-        time.pass(rng.i64(0..120_000));
+        let ended = scene.live(dir.path(), crashes, company);
+        scene.world.book.check();
+        scene.time.pass(rng.i64(0..120_000));
         let facts = facts(dir.path());
         checks::journal(&facts);
+        checks::fleet(&scene.world, &scene.time, &scene.operator);
         if ended {
-            checks::end(&world, &time, &facts);
-            told.facts += facts.len() as u64;
-            told.retried += operator.retried;
-            told.cancelled += operator.cancelled;
-            told.unknown += operator.unknown;
-            told.requests += world.desk.total();
-            told.faults += world::struck(&world);
-            return told;
+            checks::end(&scene.world, &scene.time, &facts);
+            let (mut told, operator) = (scene.told, &scene.operator);
+            told.facts = facts.len() as u64;
+            told.retried = operator.retried;
+            told.cancelled = operator.cancelled;
+            told.unknown = operator.unknown;
+            told.requests = scene.world.desk.total();
+            told.faults = world::struck(&scene.world);
+            return (told, facts);
         }
-        checks::fleet(&world, &time, &operator);
-        told.crashes += 1;
+        scene.told.crashes += 1;
     }
     panic!("the deployment did not end in {LIVES} lives");
 }
 
-/// One process: from its start to its end, which is `true` where the deployment is done with.
-fn live(
-    world: &World,
-    time: &Time,
-    dir: &Path,
-    crash: Crash,
-    operator: &mut Operator,
-    trouble: &Arc<AtomicU32>,
-) -> bool {
-    let runtime = runtime();
-    let ended = runtime.block_on(async {
-        let time = time.of_life();
-        let dead = Arc::new(Notify::new());
-        let journal = Journal::open_with(dir, time.clock()).expect("the journal opens");
-        let ledger: Arc<dyn Ledger> = Arc::new(Struck {
-            journal,
-            crash,
-            appended: AtomicU32::new(0),
-            dead: dead.clone(),
-        });
-        let machine = Machine {
-            ecr: world.ecr.clone(),
-            time: time.clone(),
-            trouble: trouble.clone(),
-        };
-        let facts = facts(dir);
-        let handle = begin(world, &time, dir, ledger, machine, facts.clone());
-        let moment = async {
-            match crash {
-                Crash::AtMoment(moment) => tokio::time::sleep(moment).await,
-                Crash::Never | Crash::BeforeFact(_) | Crash::AfterFact(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            ended = operator::follow(handle, operator, world, &time, &facts) => ended,
-            () = dead.notified() => false,
-            () = moment => false,
-            () = tokio::time::sleep(LIFE) => panic!("the process still lives after {LIFE:?}"),
-        }
-    });
-    // Everything that the process had under way goes with it.
-    drop(runtime);
-    ended
+/// What outlives processes.
+struct Scene {
+    world: World,
+    time: Time,
+    operator: Operator,
+    trouble: Arc<AtomicU32>,
+    told: Told,
 }
 
-fn begin(
-    world: &World,
-    time: &Time,
-    dir: &Path,
-    ledger: Arc<dyn Ledger>,
+impl Scene {
+    /// One process after another on machines that share their time: the second comes after `company`, watches, and takes
+    /// over when the first dies. `true` where the deployment is done with.
+    fn live(&mut self, dir: &Path, crashes: [Crash; 2], company: Option<Duration>) -> bool {
+        let runtime = runtime();
+        let ended = runtime.block_on(async {
+            self.time = self.time.of_life();
+            let [first, second] = crashes.map(|crash| Process::new(crash, self.world.book.clone()));
+            let handle = self.begin(dir, &first);
+            let mut watching = None;
+            let done = {
+                let arrives = async {
+                    match company {
+                        Some(company) => tokio::time::sleep(company).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let (begin, world, time) = (Begin::of(self), &self.world, &self.time);
+                let mut followed = pin!(operator::follow(handle, &mut self.operator, world, time));
+                let (mut arrives, mut dies) = (pin!(arrives), pin!(dies(&first)));
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = &mut dies => break false,
+                        done = &mut followed => break done,
+                        () = &mut arrives, if watching.is_none() => {
+                            // Without a deployment there is nothing to watch.
+                            let facts = facts(dir);
+                            watching = Some((!facts.is_empty()).then(|| begin.attach(dir, &second, facts)));
+                        }
+                    }
+                }
+            };
+            match watching.flatten() {
+                Some(handle) if first.dead.is_cancelled() => {
+                    self.told.takeovers += 1;
+                    tokio::select! {
+                        biased;
+                        () = dies(&second) => false,
+                        done = operator::follow(handle, &mut self.operator, &self.world, &self.time) => done,
+                    }
+                }
+                Some(_) | None => done,
+            }
+        });
+        // Everything that the processes had under way goes with them.
+        drop(runtime);
+        ended
+    }
+
+    fn begin(&self, dir: &Path, process: &Process) -> Handle {
+        let facts = facts(dir);
+        let begin = Begin::of(self);
+        if facts.is_empty() {
+            begin.launch(dir, process)
+        } else {
+            begin.attach(dir, process, facts)
+        }
+    }
+}
+
+/// Ends with the process's death, and fails if it never comes.
+async fn dies(process: &Process) {
+    match process.crash {
+        Crash::AtMoment(moment) => {
+            tokio::select! {
+                () = tokio::time::sleep(moment) => process.die(),
+                () = process.dead.cancelled() => {}
+            }
+        }
+        Crash::Never | Crash::BeforeFact(_) | Crash::AfterFact(_) | Crash::AtSend(..) => {
+            tokio::select! {
+                () = process.dead.cancelled() => {}
+                () = tokio::time::sleep(LIFE) => panic!("the process still lives after {LIFE:?}"),
+            }
+        }
+    }
+}
+
+/// What a process begins with.
+struct Begin {
+    config: Arc<quarterdeck::config::Config>,
+    street: Arc<crate::wire::Street>,
     machine: Machine,
-    facts: Vec<Recorded>,
-) -> Handle {
-    let connect = connect(world, time, &machine);
-    let driver = Driver {
+    time: Time,
+}
+
+impl Begin {
+    fn of(scene: &Scene) -> Self {
+        Self {
+            config: scene.world.config.clone(),
+            street: scene.world.street.clone(),
+            machine: Machine {
+                ecr: scene.world.ecr.clone(),
+                time: scene.time.clone(),
+                trouble: scene.trouble.clone(),
+            },
+            time: scene.time.clone(),
+        }
+    }
+
+    fn launch(&self, dir: &Path, process: &Process) -> Handle {
+        let clock = self.clock();
+        launch(Setup {
+            config: self.config.clone(),
+            revision: "HEAD".to_owned(),
+            guards: Guards::default(),
+            connect: self.connect(process),
+            ledger: ledger(dir, process, clock.clone()),
+            driver: driver(),
+            logs: dir.join("logs"),
+            rehearsal: true,
+            pace: Pace::default(),
+            clock,
+        })
+    }
+
+    fn attach(&self, dir: &Path, process: &Process, facts: Vec<Recorded>) -> Handle {
+        let clock = self.clock();
+        attach(Attach {
+            facts,
+            secrets: Secrets::of(&self.config),
+            connect: self.connect(process),
+            ledger: ledger(dir, process, clock.clone()),
+            driver: driver(),
+            logs: dir.join("logs"),
+            pace: Pace::default(),
+            clock,
+        })
+    }
+
+    /// Every process is on a machine of its own, whose clock may be off.
+    fn clock(&self) -> quarterdeck::engine::Clock {
+        let ahead = if fastrand::bool() {
+            0
+        } else {
+            fastrand::i64(-SKEW..=SKEW)
+        };
+        self.time.clock(ahead)
+    }
+
+    fn connect(&self, process: &Process) -> Connect {
+        let (config, street) = (self.config.clone(), self.street.clone());
+        let (time, machine, process) = (self.time.clone(), self.machine.clone(), process.clone());
+        Arc::new(move || {
+            let (config, street, process) = (config.clone(), street.clone(), process.clone());
+            let (time, machine) = (time.clone(), machine.clone());
+            Box::pin(async move {
+                let mut outside = Outside {
+                    git: Arc::new(machine.clone()),
+                    docker: Arc::new(machine),
+                    regions: std::collections::BTreeMap::new(),
+                };
+                for lane in &config.lanes {
+                    let mut aws = lane.aws.clone();
+                    let nowhere = Some("http://127.0.0.1:9".to_owned());
+                    (aws.endpoints.ssm, aws.endpoints.ecr, aws.endpoints.sts) =
+                        (nowhere.clone(), nowhere.clone(), nowhere);
+                    let http = Wire::client(street.clone(), time.clone(), process.clone());
+                    let ports =
+                        connect_through(&aws, &lane.region, Realm::Rehearsal, Patience::default(), http).await?;
+                    outside.regions.insert(lane.region.clone(), ports);
+                }
+                Ok(outside)
+            })
+        })
+    }
+}
+
+fn ledger(dir: &Path, process: &Process, clock: quarterdeck::engine::Clock) -> Arc<Struck> {
+    Arc::new(Struck {
+        journal: Journal::open_with(dir, clock).expect("the journal opens"),
+        process: process.clone(),
+    })
+}
+
+fn driver() -> Driver {
+    Driver {
         user: Clean::line("ada"),
         machine: Clean::line("laptop"),
         pid: 1,
         version: Clean::line("0"),
-    };
-    let (logs, clock, pace) = (dir.join("logs"), time.clock(), Pace::default());
-    if facts.is_empty() {
-        return launch(Setup {
-            config: world.config.clone(),
-            revision: "HEAD".to_owned(),
-            guards: Guards::default(),
-            connect,
-            ledger,
-            driver,
-            logs,
-            rehearsal: true,
-            pace,
-            clock,
-        });
     }
-    attach(Attach {
-        facts,
-        secrets: Secrets::of(&world.config),
-        connect,
-        ledger,
-        driver,
-        logs,
-        pace,
-        clock,
-    })
-}
-
-fn connect(world: &World, time: &Time, machine: &Machine) -> Connect {
-    let (config, desk) = (world.config.clone(), world.desk.clone());
-    let (time, machine) = (time.clone(), machine.clone());
-    Arc::new(move || {
-        let (config, desk, time, machine) = (config.clone(), desk.clone(), time.clone(), machine.clone());
-        Box::pin(async move {
-            let mut outside = Outside {
-                git: Arc::new(machine.clone()),
-                docker: Arc::new(machine),
-                regions: std::collections::BTreeMap::new(),
-            };
-            for lane in &config.lanes {
-                let mut aws = lane.aws.clone();
-                let nowhere = Some("http://127.0.0.1:9".to_owned());
-                (aws.endpoints.ssm, aws.endpoints.ecr, aws.endpoints.sts) = (nowhere.clone(), nowhere.clone(), nowhere);
-                let http = Wire::client(desk.clone(), time.clone());
-                let ports = connect_through(&aws, &lane.region, Realm::Rehearsal, Patience::default(), http).await?;
-                outside.regions.insert(lane.region.clone(), ports);
-            }
-            Ok(outside)
-        })
-    })
 }
 
 /// The facts of the one deployment that the journal has, if it has begun.
@@ -315,9 +331,4 @@ fn scratch() -> tempfile::TempDir {
         }
     });
     tempfile::tempdir_in(folder).expect("a folder for the journal")
-}
-
-/// The state that facts fold to.
-pub fn state(facts: &[Recorded]) -> State {
-    State::replay(facts)
 }

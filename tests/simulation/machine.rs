@@ -97,6 +97,7 @@ impl Docker for Machine {
         stop: CancellationToken,
     ) -> Result<Built, BuildFailure> {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Err(BuildFailure::Cancelled),
             () = tokio::time::sleep(Duration::from_secs(fastrand::u64(1..30))) => {}
         }
@@ -119,6 +120,7 @@ impl Docker for Machine {
 
     async fn push(&self, spec: PushSpec, _: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure> {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Err(PushFailure::Cancelled),
             () = tokio::time::sleep(Duration::from_millis(fastrand::u64(200..20_000))) => {}
         }

@@ -10,11 +10,15 @@ mod clock;
 mod life;
 mod machine;
 mod operator;
+mod process;
 mod wire;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use quarterdeck::state::fact::deployment_of;
+use quarterdeck::state::{Fact, Recorded};
 
 /// Seeds that run where nobody asks for more.
 const SEEDS: u64 = 60;
@@ -30,7 +34,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn deployments_hold_their_promises_whatever_the_seed_brings() {
     if let Some(seed) = number("QUARTERDECK_SEED") {
-        let told = life::deployment(seed, true);
+        let (told, _) = life::deployment(seed, true);
         println!("seed {seed}: {told:?}");
         return;
     }
@@ -50,7 +54,7 @@ fn deployments_hold_their_promises_whatever_the_seed_brings() {
                         return;
                     }
                     match std::panic::catch_unwind(|| life::deployment(seed, false)) {
-                        Ok(one) => told.lock().unwrap_or_else(PoisonError::into_inner).add(&one),
+                        Ok((one, _)) => told.lock().unwrap_or_else(PoisonError::into_inner).add(&one),
                         Err(_) => failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed),
                     }
                 }
@@ -66,5 +70,36 @@ fn deployments_hold_their_promises_whatever_the_seed_brings() {
         failed[0]
     );
     // A simulation in which nothing goes wrong would prove nothing.
-    assert!(told.crashes > 0 && told.faults > 0 && told.retried > 0, "{told:?}");
+    assert!(
+        told.crashes > 0 && told.takeovers > 0 && told.faults > 0 && told.retried > 0,
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_seed_is_the_same_deployment_each_time() {
+    for seed in 1..=8 {
+        let (told, facts) = life::deployment(seed, false);
+        let (again_told, again) = life::deployment(seed, false);
+        for (one, other) in trace(&facts).into_iter().zip(trace(&again)) {
+            assert_eq!(one, other, "seed {seed} went two ways");
+        }
+        assert_eq!(told, again_told, "seed {seed}");
+    }
+}
+
+/// The facts without what no seed decides: the deployment's id, the folder, and the ports of the registries.
+fn trace(facts: &[Recorded]) -> Vec<String> {
+    let id = deployment_of(facts)
+        .expect("a journal begins with its plan")
+        .to_string();
+    let line = |recorded: &Recorded| match &recorded.fact {
+        Fact::DeploymentStarted { .. } | Fact::BuildStarted { .. } => {
+            format!("{:?} {} something started", recorded.at, recorded.seq)
+        }
+        fact => format!("{:?} {} {fact:?}", recorded.at, recorded.seq)
+            .replace(&id, "ID")
+            .replace(&id.replace('-', ""), "ID"),
+    };
+    facts.iter().map(line).collect()
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use quarterdeck::engine::{Action, Handle, Scope, Update};
 use quarterdeck::names::{HostId, Region, RolloutName, Token};
 use quarterdeck::state::{
-    BuildPhase, Fact, Outcome, PushPhase, Recorded, Selection, SendPhase, SendTo, State, TagPhase, Verdict,
+    BuildPhase, Fact, Outcome, PushPhase, Selection, SendPhase, SendTo, State, TagPhase, Verdict,
 };
 use quarterdeck::text::Clean;
 
@@ -22,12 +22,15 @@ pub struct Operator {
     rng: Rng,
     aloud: bool,
     rounds: u32,
+    /// The last fact that was seen.
+    pub seen: u64,
     /// Hosts that were retried though nobody knew whether they had run, by the token of the retry.
     pub risked: HashSet<(Token, HostId)>,
     pub retried: u64,
     pub cancelled: u64,
     pub unknown: u64,
     cancels: u32,
+    leaves: u32,
 }
 
 impl Operator {
@@ -36,35 +39,33 @@ impl Operator {
             rng: Rng::with_seed(rng.u64(..)),
             aloud,
             rounds: ROUNDS,
+            seen: 0,
             risked: HashSet::new(),
             retried: 0,
             cancelled: 0,
             unknown: 0,
-            cancels: u32::from(rng.u8(0..5) == 0),
+            cancels: u32::from(rng.u8(0..4) == 0),
+            leaves: u32::from(rng.u8(0..4) == 0),
         }
     }
 }
 
 /// Follows one process; `true` once the deployment is done with.
-pub async fn follow(
-    mut handle: Handle,
-    operator: &mut Operator,
-    world: &World,
-    time: &Time,
-    before: &[Recorded],
-) -> bool {
+pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, time: &Time) -> bool {
     let mut state = State::default();
-    let after = before.last().map_or(0, |fact| fact.seq);
     let mut over = false;
+    let mut watching = false;
     loop {
         let whim = Duration::from_millis(operator.rng.u64(500..90_000));
         let update = tokio::select! {
+            biased;
             update = handle.updates.recv() => update,
             () = tokio::time::sleep(whim) => {
                 operator.whim(&handle, &state);
                 continue;
             }
         };
+        world.book.check();
         match update {
             Some(Update::Ready(_)) => act(&handle, Action::Start),
             Some(Update::Blocked(problems)) => {
@@ -76,16 +77,29 @@ pub async fn follow(
                 act(&handle, Action::Recheck);
             }
             Some(Update::Fact(recorded)) => {
-                if operator.aloud && recorded.seq > after {
+                let new = recorded.seq > operator.seen;
+                if operator.aloud && new {
                     println!("{:>8.3} {:>4} {}", seconds(time), recorded.seq, brief(&recorded.fact));
                 }
-                if recorded.seq > after {
+                assert!(
+                    recorded.seq <= world.book.durable(),
+                    "fact {} is shown before it is durable",
+                    recorded.seq
+                );
+                if new {
+                    operator.seen = recorded.seq;
                     checks::fact(world, time, &state, &recorded);
                     operator.notice(&state, &recorded.fact);
                 }
+                let before = checks::Others::of(&state, &recorded.fact);
                 state.apply(&recorded);
-                if recorded.seq > after && matches!(recorded.fact, Fact::DeploymentSettled { .. }) {
-                    over = operator.settled(&handle, &state, world, time);
+                before.check(&state, &recorded.fact);
+                if new && matches!(recorded.fact, Fact::DeploymentSettled { .. }) {
+                    checks::settled(&state);
+                    // Whoever only watches can do nothing about it yet.
+                    if !watching {
+                        over = operator.settled(&handle, &state, world, time);
+                    }
                 }
             }
             Some(Update::RetryChecked { set, .. }) => {
@@ -99,11 +113,23 @@ pub async fn follow(
                     );
                 }
             }
-            Some(Update::Notice(problem)) if operator.aloud => println!("notice: {problem}"),
+            Some(Update::Watching(_)) => {
+                watching = true;
+                // What a watcher asks for is refused.
+                act(&handle, Action::Cancel(Scope::All));
+            }
+            Some(Update::Orphaned) => act(&handle, Action::TakeOver),
+            Some(Update::Driving) => watching = false,
+            Some(Update::Notice(problem)) => {
+                if operator.aloud {
+                    println!("notice: {problem}");
+                }
+                assert!(!problem.what.as_str().contains("a defect in Quarterdeck"), "{problem}");
+            }
             Some(Update::Stopped(None)) => return over,
             Some(Update::Stopped(Some(problem))) => panic!("the engine stopped: {problem}"),
             None => panic!("the engine went away without a word"),
-            Some(Update::Checks(_) | Update::Notice(_) | Update::Watching(_) | Update::Orphaned | Update::Driving) => {}
+            Some(Update::Checks(_)) => {}
         }
     }
 }
@@ -117,6 +143,11 @@ impl Operator {
     fn whim(&mut self, handle: &Handle, state: &State) {
         if state.plan.is_none() {
             return;
+        }
+        if self.leaves > 0 && self.rng.u8(0..6) == 0 {
+            self.leaves -= 1;
+            let reason = Clean::line("the train leaves");
+            return act(handle, Action::Leave { reason });
         }
         if self.cancels > 0 && self.rng.u8(0..6) == 0 {
             self.cancels -= 1;
@@ -234,8 +265,9 @@ impl Operator {
             for rollout in &lane.rollouts {
                 match rollout.sends.last().map(|send| (&send.phase, &send.token)) {
                     Some((SendPhase::Unknown(_), token)) => {
-                        // The operator looks into the AWS console.
-                        if checks::command(world, time, &lane.region, token).is_some() {
+                        // The operator looks into the AWS console, and gives it time.
+                        if checks::command(world, time, &lane.region, token).is_some() || world.street.is_busy() {
+                            // Whoever attaches again looks for it once more.
                             leave();
                         } else {
                             act(handle, Action::Abandon(token.clone()));

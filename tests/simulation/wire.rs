@@ -1,8 +1,8 @@
 //! The SDK's HTTP client without a socket: requests go to the stand-in's door, and come back late or not at all.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -14,23 +14,129 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use quarterdeck::names::Millis;
 use quarterdeck::rehearsal::Desk;
 use quarterdeck::rehearsal::server::{Exchange, exchange};
 
 use crate::clock::Time;
+use crate::process::Process;
 
-static SERIAL: AtomicU64 = AtomicU64::new(0);
+/// The way to the stand-in. What is on its way arrives, whatever became of the process that sent it.
+pub struct Street {
+    pub desk: Arc<Desk>,
+    serial: AtomicU64,
+    late: Mutex<Vec<Letter>>,
+}
 
-/// The way to the stand-in.
+struct Letter {
+    at: Millis,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Street {
+    pub fn new(desk: Arc<Desk>) -> Self {
+        Self {
+            desk,
+            serial: AtomicU64::new(0),
+            late: Mutex::default(),
+        }
+    }
+
+    /// Brings what should have arrived by now; nobody waits for the answers.
+    pub fn deliver(&self, now: Millis) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let (due, later) = std::mem::take(&mut *late)
+            .into_iter()
+            .partition(|letter| letter.at <= now);
+        *late = later;
+        for Letter { at, headers, body } in due {
+            self.exchange(at, &headers, &body);
+        }
+    }
+
+    /// Whether something is on its way that nobody waits for.
+    pub fn is_busy(&self) -> bool {
+        !self.late.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn exchange(&self, now: Millis, headers: &HeaderMap, body: &[u8]) -> Exchange {
+        exchange(
+            &self.desk,
+            now,
+            self.serial.fetch_add(1, Ordering::Relaxed),
+            headers,
+            body,
+        )
+    }
+}
+
+/// A process's way to the stand-in.
 #[derive(Clone)]
 pub struct Wire {
-    desk: Arc<Desk>,
+    street: Arc<Street>,
     time: Time,
+    process: Process,
 }
 
 impl Wire {
-    pub fn client(desk: Arc<Desk>, time: Time) -> SharedHttpClient {
-        SharedHttpClient::new(Self { desk, time })
+    pub fn client(street: Arc<Street>, time: Time, process: Process) -> SharedHttpClient {
+        SharedHttpClient::new(Self { street, time, process })
+    }
+
+    async fn carry(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let there = Duration::from_millis(fastrand::u64(5..60));
+        let back = Duration::from_millis(fastrand::u64(5..60));
+        tokio::time::sleep(there).await;
+        self.process.lives().await;
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers() {
+            let name = HeaderName::try_from(name).expect("the SDK sends good header names");
+            headers.insert(name, HeaderValue::try_from(value).expect("and good values"));
+        }
+        let body = request.body().bytes().unwrap_or_default();
+        if headers
+            .get("x-amz-target")
+            .is_some_and(|target| target == "AmazonSSM.SendCommand")
+        {
+            let sent: serde_json::Value = serde_json::from_slice(body).expect("SendCommand is JSON");
+            self.process.book.sends(sent["Comment"].as_str().unwrap_or_default());
+            if let Some(late) = self.process.strikes_at_send() {
+                let late = i64::try_from(late.as_millis()).expect("a minute or less");
+                self.street
+                    .late
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(Letter {
+                        at: Millis(self.time.now().0 + late),
+                        headers,
+                        body: body.to_vec(),
+                    });
+                self.process.die();
+                return std::future::pending().await;
+            }
+        }
+        let now = self.time.now();
+        self.street.deliver(now);
+        let exchanged = self.street.exchange(now, &headers, body);
+        tokio::time::sleep(back).await;
+        self.process.lives().await;
+        match exchanged {
+            Exchange::Response(response, delay) => {
+                tokio::time::sleep(delay).await;
+                self.process.lives().await;
+                let (parts, body) = response.into_parts();
+                let status = StatusCode::try_from(parts.status.as_u16()).expect("a status is a status");
+                let mut answer = HttpResponse::new(status, SdkBody::from(body));
+                for (name, value) in &parts.headers {
+                    let value = value.to_str().expect("the stand-in's headers are text").to_owned();
+                    answer.headers_mut().insert(name.as_str().to_owned(), value);
+                }
+                Ok(answer)
+            }
+            Exchange::Reset => Err(ConnectorError::io("connection reset by peer".into())),
+            Exchange::Silence => std::future::pending().await,
+        }
     }
 }
 
@@ -48,35 +154,6 @@ impl HttpClient for Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (desk, time) = (self.desk.clone(), self.time.clone());
-        HttpConnectorFuture::new(async move {
-            let there = Duration::from_millis(fastrand::u64(5..60));
-            let back = Duration::from_millis(fastrand::u64(5..60));
-            tokio::time::sleep(there).await;
-            let mut headers = HeaderMap::new();
-            for (name, value) in request.headers() {
-                let name = HeaderName::try_from(name).expect("the SDK sends good header names");
-                headers.insert(name, HeaderValue::try_from(value).expect("and good values"));
-            }
-            let body = request.body().bytes().unwrap_or_default();
-            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-            let exchanged = exchange(&desk, time.now(), serial, &headers, body);
-            tokio::time::sleep(back).await;
-            match exchanged {
-                Exchange::Response(response, delay) => {
-                    tokio::time::sleep(delay).await;
-                    let (parts, body) = response.into_parts();
-                    let status = StatusCode::try_from(parts.status.as_u16()).expect("a status is a status");
-                    let mut answer = HttpResponse::new(status, SdkBody::from(body));
-                    for (name, value) in &parts.headers {
-                        let value = value.to_str().expect("the stand-in's headers are text").to_owned();
-                        answer.headers_mut().insert(name.as_str().to_owned(), value);
-                    }
-                    Ok(answer)
-                }
-                Exchange::Reset => Err(ConnectorError::io("connection reset by peer".into())),
-                Exchange::Silence => std::future::pending().await,
-            }
-        })
+        HttpConnectorFuture::new(self.clone().carry(request))
     }
 }

@@ -16,6 +16,9 @@ use quarterdeck::rehearsal::fleet::{Appears, Fate, Node, Pace};
 use quarterdeck::rehearsal::ssm::{Ssm, World as SsmWorld};
 use quarterdeck::rehearsal::{ACCOUNT, Desk};
 
+use crate::process::Book;
+use crate::wire::Street;
+
 /// Regions that a world may have.
 const REGIONS: [&str; 4] = ["us-east-1", "us-east-2", "eu-west-1", "ap-south-1"];
 
@@ -23,6 +26,8 @@ const REGIONS: [&str; 4] = ["us-east-1", "us-east-2", "eu-west-1", "ap-south-1"]
 pub struct World {
     pub config: Arc<Config>,
     pub desk: Arc<Desk>,
+    pub street: Arc<Street>,
+    pub book: Arc<Book>,
     pub ecr: Arc<EcrStandIn>,
     pub regions: Vec<Region>,
 }
@@ -54,10 +59,16 @@ impl World {
         };
         let api = ecr.clone();
         let api: EcrApi = Arc::new(move |region, operation, body| api.handle(region, operation, body));
-        let faults: Vec<Rule> = (0..rng.usize(0..6)).map(|_| fault(rng, &regions)).collect();
+        let mut faults: Vec<Rule> = (0..rng.usize(0..6)).map(|_| fault(rng, &regions)).collect();
+        let mut lags = false;
+        faults.retain(|rule| rule.act != Act::EmptyLists || !std::mem::replace(&mut lags, true));
+        let config = Arc::new(configuration(rng, &regions));
+        let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, faults)));
         Self {
-            config: Arc::new(configuration(rng, &regions)),
-            desk: Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, faults))),
+            config,
+            street: Arc::new(Street::new(desk.clone())),
+            desk,
+            book: Arc::default(),
             ecr,
             regions,
         }
@@ -123,7 +134,7 @@ fn nodes(rng: &mut Rng, seed: u64, region: &str) -> Vec<Node> {
 }
 
 fn fate(rng: &mut Rng, calm: bool) -> Fate {
-    let odds = if calm { 40 } else { 14 };
+    let odds = if calm { 46 } else { 16 };
     match rng.u8(0..odds) {
         0 => Fate::DiskFull,
         1 => Fate::Unhealthy,
@@ -133,6 +144,8 @@ fn fate(rng: &mut Rng, calm: bool) -> Fate {
         5 => Fate::Silent,
         6 => Fate::Reboot,
         7 => Fate::Noisy,
+        8 => Fate::InvalidPlatform,
+        9 => Fate::AccessDenied,
         _ => Fate::Success,
     }
 }
@@ -171,10 +184,14 @@ fn fault(rng: &mut Rng, regions: &[Region]) -> Rule {
         }
         _ => OPERATIONS[rng.usize(0..OPERATIONS.len())],
     };
-    let mut rule = Rule::on(operation, act)
-        .skip(rng.u64(0..6))
-        .every(rng.u64(1..4))
-        .times(rng.u64(1..12));
+    // Lists that lag do so for a while, not for ever: twice in a row at most, and a host is missing after three.
+    let lags = act == Act::EmptyLists;
+    let mut rule = Rule::on(operation, act).skip(rng.u64(0..6));
+    rule = if lags && operation == "ListCommandInvocations" {
+        rule.times(rng.u64(1..3))
+    } else {
+        rule.every(rng.u64(1..4)).times(rng.u64(1..12))
+    };
     if rng.bool() {
         rule = rule.within(regions[rng.usize(0..regions.len())].as_str());
     }
