@@ -37,7 +37,11 @@ pub(super) fn connect(config: &Arc<Config>, ways: &Ways) -> Connect {
     })
 }
 
-async fn outside(config: &Config, ways: &Ways) -> Result<Outside, Problem> {
+/// Connects once.
+///
+/// # Errors
+/// Credentials or certificates cannot be read.
+pub(super) async fn outside(config: &Config, ways: &Ways) -> Result<Outside, Problem> {
     let git: Arc<dyn Git> = match Repository::open(&ways.folder).await {
         Ok(repository) => Arc::new(repository),
         Err(problem) => Arc::new(NoRepository(problem)),

@@ -3,10 +3,13 @@
 //! Only the repository, the state folder and the endpoints are others. The realm lets no request off the loopback, so a
 //! real account cannot be reached; and the state folder is one of its own, so the histories never mix.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connect::{Ways, connect};
+use tokio::sync::Mutex;
+
+use super::connect::{Ways, outside};
 use super::look::Face;
 use super::session::{self, Session, Show};
 use super::{Failure, look, place, printed, signals};
@@ -15,26 +18,26 @@ use crate::cli::{Global, Rehearse};
 use crate::config::{self, BuilderChoice, Config, Endpoints};
 use crate::docker::{Address, Engine};
 use crate::engine::ports::Docker;
-use crate::engine::{self, Clock, Guards, Pace, Setup};
+use crate::engine::{self, Clock, Connect, Guards, Outside, Pace, Setup};
 use crate::headless::{Interrupt, Task};
 use crate::problem::{Exit, Kind, Problem};
 use crate::rehearsal::docker::{DockerStandIn, Story, engine_answers};
-use crate::rehearsal::{DockerChoice, Options, Rehearsal};
-
-/// The stand-ins, and the way to them. They serve as long as this is held.
-struct Scene {
-    rehearsal: Rehearsal,
-    docker: Option<DockerStandIn>,
-    config: Arc<Config>,
-    ways: Ways,
-}
+use crate::rehearsal::{DockerChoice, Options, Outline, Rehearsal};
 
 /// Rehearses, or only serves.
 pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
+    let options = Options {
+        hosts: args.hosts,
+        regions: args.regions.clone(),
+        seed: args.seed,
+        speed: args.speed,
+        scenario: args.scenario.clone(),
+        docker: args.docker,
+    };
     if args.serve {
         let runtime = session::runtime()?;
         let served = runtime.block_on(async {
-            let scene = Scene::set(global, args).await?;
+            let scene = Scene::set(&options).await?;
             let interrupts = signals::listen()?;
             serve(&scene, interrupts).await
         });
@@ -42,49 +45,87 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
         return served;
     }
     let face = Face::choose(global.progress)?;
+    let outline = Outline::of(&options)?;
+    let config = config::parse(Path::new("config.toml"), &outline.configuration).map_err(|errors| Failure::Config {
+        errors,
+        colour: look::colour_of_errors(global),
+    })?;
     let session = Session::open(global, &place::state_dir(global)?.join("rehearsal"))?;
-    let scene = session.runtime().block_on(Scene::set(global, args))?;
+    let theatre = Arc::new(Theatre {
+        options,
+        config: Arc::new(config),
+        scene: Mutex::default(),
+    });
     let setup = Setup {
-        connect: connect(&scene.config, &scene.ways),
-        config: Arc::clone(&scene.config),
+        connect: theatre.connect(),
+        config: Arc::clone(&theatre.config),
         revision: "HEAD".to_owned(),
         guards: Guards::default(),
         ledger: session.journal.clone(),
         driver: session::driver(),
         logs: session.logs(),
         rehearsal: true,
-        pace: pace(scene.rehearsal.speed()),
+        pace: pace(outline.speed),
         clock: Clock::default(),
     };
     let show = Show {
         global,
-        config: &scene.config,
+        config: &theatre.config,
         rehearsal: true,
         task: Task::Deploy(session::consent(&args.drive)),
         wait: args.drive.wait_timeout,
     };
-    session.follow(face, &show, || engine::launch(setup))
+    let ended = session.follow(face, &show, || engine::launch(setup));
+    theatre.close();
+    ended
+}
+
+/// The stand-ins as they are to be, and as they are once the engine connects: making a repository takes longer than a
+/// first frame may.
+struct Theatre {
+    options: Options,
+    config: Arc<Config>,
+    scene: Mutex<Option<Scene>>,
+}
+
+impl Theatre {
+    fn connect(self: &Arc<Self>) -> Connect {
+        let theatre = Arc::clone(self);
+        Arc::new(move || {
+            let theatre = Arc::clone(&theatre);
+            Box::pin(async move { theatre.outside().await })
+        })
+    }
+
+    async fn outside(&self) -> Result<Outside, Problem> {
+        let mut scene = self.scene.lock().await;
+        let scene = match &mut *scene {
+            Some(scene) => scene,
+            none => none.insert(Scene::set(&self.options).await?),
+        };
+        let mut config = Config::clone(&self.config);
+        lead_to(&mut config, &scene.rehearsal.api());
+        outside(&config, &scene.ways()).await
+    }
+
+    /// Removes the stand-ins' files, though a task that has not ended yet may still know of the theatre.
+    fn close(&self) {
+        if let Ok(mut scene) = self.scene.try_lock() {
+            *scene = None;
+        }
+    }
+}
+
+/// The stand-ins. They serve as long as this is held.
+struct Scene {
+    rehearsal: Rehearsal,
+    docker: Option<DockerStandIn>,
 }
 
 impl Scene {
-    async fn set(global: &Global, args: &Rehearse) -> Result<Self, Failure> {
-        let rehearsal = Rehearsal::start(Options {
-            hosts: args.hosts,
-            regions: args.regions.clone(),
-            seed: args.seed,
-            speed: args.speed,
-            scenario: args.scenario.clone(),
-            docker: args.docker,
-        })
-        .await?;
-        let folder = rehearsal.sample().path.clone();
-        let file = folder.join("config.toml");
-        let mut config = config::load(&file).map_err(|errors| Failure::Config {
-            errors,
-            colour: look::colour_of_errors(global),
-        })?;
-        lead_to(&mut config, &rehearsal.api());
-        let docker = match args.docker {
+    async fn set(options: &Options) -> Result<Self, Problem> {
+        let rehearsal = Rehearsal::start(options.clone()).await?;
+        let docker = match options.docker {
             DockerChoice::Auto if usable_engine().await.is_ok() => None,
             DockerChoice::Auto | DockerChoice::StandIn => {
                 Some(DockerStandIn::start(rehearsal.dir(), Story::at_speed(rehearsal.speed())).await?)
@@ -94,20 +135,21 @@ impl Scene {
                 None
             }
         };
-        let ways = Ways {
-            folder,
-            docker: docker.as_ref().map_or(Address::Environment, |docker| Address::Given {
-                host: docker.host().to_owned(),
-                origin: "rehearsal".to_owned(),
-            }),
+        Ok(Self { rehearsal, docker })
+    }
+
+    fn ways(&self) -> Ways {
+        Ways {
+            folder: self.rehearsal.sample().path.clone(),
+            docker: self
+                .docker
+                .as_ref()
+                .map_or(Address::Environment, |docker| Address::Given {
+                    host: docker.host().to_owned(),
+                    origin: "rehearsal".to_owned(),
+                }),
             realm: Realm::Rehearsal,
-        };
-        Ok(Self {
-            rehearsal,
-            docker,
-            config: Arc::new(config),
-            ways,
-        })
+        }
     }
 }
 
@@ -176,7 +218,7 @@ async fn serve(
         if let Some(docker) = &scene.docker {
             writeln!(out, "export DOCKER_HOST={}", docker.host())?;
         }
-        writeln!(out, "cd {}", scene.ways.folder.display())?;
+        writeln!(out, "cd {}", scene.rehearsal.sample().path.display())?;
         Ok(Exit::Success)
     })?;
     interrupts.recv().await;

@@ -52,11 +52,6 @@ impl Session {
         self.dir.join("logs")
     }
 
-    /// The runtime, for what has to be there before the engine is.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
-    }
-
     /// Starts an engine and shows it with `face` until it ends.
     pub fn follow(self, face: Face, show: &Show<'_>, engine: impl FnOnce() -> Handle) -> Result<Exit, Failure> {
         let Self { runtime, journal, .. } = self;

@@ -54,6 +54,38 @@ use server::Server;
 use ssm::{Ssm, World};
 use stage::Stage;
 
+/// What a rehearsal comes to, known before anything of it exists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outline {
+    /// How many times faster than life its hosts work.
+    pub speed: f64,
+    /// The text of the sample's config.toml.
+    pub configuration: String,
+}
+
+impl Outline {
+    /// Reads the scenario and holds the options against it, and does nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Options or a scenario that can't be.
+    pub fn of(options: &Options) -> Result<Self, Problem> {
+        let (_, stage) = staged(options)?;
+        Ok(Self {
+            speed: stage.pace.speed,
+            configuration: sample::configuration(&stage.names()),
+        })
+    }
+}
+
+/// The scenario, and what options and scenario come to.
+fn staged(options: &Options) -> Result<(Scenario, Stage), Problem> {
+    let scenario = options.scenario.as_deref().map(Scenario::read).transpose()?;
+    let scenario = scenario.unwrap_or_default();
+    let stage = Stage::set(options, &scenario)?;
+    Ok((scenario, stage))
+}
+
 /// A running rehearsal; dropping it stops its servers and removes its files.
 pub struct Rehearsal {
     desk: Arc<Desk>,
@@ -72,14 +104,8 @@ impl Rehearsal {
     ///
     /// Options or a scenario that can't be, a port of loopback that can't be had, or a temporary directory that can't be written.
     pub async fn start(options: Options) -> Result<Self, Problem> {
-        let scenario = options
-            .scenario
-            .as_deref()
-            .map(Scenario::read)
-            .transpose()?
-            .unwrap_or_default();
-        let stage = Stage::set(&options, &scenario)?;
-        let regions: Vec<Region> = stage.regions.iter().map(|(name, _)| Region::new(name)).collect();
+        let (scenario, stage) = staged(&options)?;
+        let regions = stage.names();
         let since = Millis(Millis::now().0 + scenario.clock_ahead_ms);
         let scratch = Scratch::new().map_err(|error| {
             Problem::new(
@@ -92,7 +118,12 @@ impl Rehearsal {
             )
         })?;
         let ecr = Arc::new(EcrStandIn::start(scratch.path(), &AccountId::new(ACCOUNT), &regions).await?);
-        let sample = sample::create(scratch.path(), &regions, since)?;
+        let (dir, names) = (scratch.path().to_owned(), regions.clone());
+        let made = tokio::task::spawn_blocking(move || sample::create(&dir, &names, since)).await;
+        let sample = made.unwrap_or_else(|error| {
+            let what = format!("making the rehearsal's repository broke off: {error}");
+            Err(Problem::new(Kind::Unexpected, what, "start the rehearsal again"))
+        })?;
         for region in &regions {
             ecr.create_repository(region, &Sample::repository(region), Mutability::Mutable);
         }

@@ -4,6 +4,7 @@ use super::fleet::story::{self, Troubles};
 use super::fleet::{Node, Pace};
 use super::options::{Options, Regions};
 use super::scenario::{HOSTS_MAX, HostStory, REGIONS_MAX, Scenario, is_factor};
+use crate::names::Region;
 use crate::problem::{Kind, Problem};
 
 /// In a rehearsal, timeouts pass so many times faster than hosts work: ten minutes of delivery window are ten seconds.
@@ -18,6 +19,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// The regions' names.
+    pub fn names(&self) -> Vec<Region> {
+        self.regions.iter().map(|(name, _)| Region::new(name)).collect()
+    }
+
     /// Options go before the scenario, and the scenario before the default story.
     ///
     /// # Errors

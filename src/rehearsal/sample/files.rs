@@ -83,7 +83,7 @@ fn noise(seed: u64, size: usize) -> Vec<u8> {
 }
 
 /// The workflow's configuration, for these regions.
-fn config(regions: &[Region]) -> String {
+pub(in crate::rehearsal) fn config(regions: &[Region]) -> String {
     let regions: Vec<String> = regions.iter().map(|region| format!("\"{region}\"")).collect();
     let regions = regions.join(", ");
     format!(

@@ -11,6 +11,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+pub(super) use files::config as configuration;
+
 use super::ecr::EcrStandIn;
 use crate::names::{CommitId, Millis, Region};
 use crate::problem::{Kind, Problem};
@@ -36,7 +38,7 @@ pub struct Sample {
 /// When git is not here or fails, or the directory can't be written.
 pub fn create(dir: &Path, regions: &[Region], now: Millis) -> Result<Sample, Problem> {
     let (path, remote) = (dir.join("sento"), dir.join("sento.git"));
-    std::fs::create_dir_all(&remote).map_err(|error| {
+    let failed = |error: std::io::Error| {
         Problem::new(
             Kind::Unexpected,
             format!(
@@ -45,9 +47,11 @@ pub fn create(dir: &Path, regions: &[Region], now: Millis) -> Result<Sample, Pro
             ),
             "see that the folder can be written and has room",
         )
-    })?;
+    };
+    std::fs::create_dir_all(&remote).map_err(failed)?;
     git(&remote, ["init", "--quiet", "--bare", "--template="], &[])?;
-    git(&remote, ["symbolic-ref", "HEAD", "refs/heads/main"], &[])?;
+    // What `init --initial-branch=main` does from git 2.28 on.
+    std::fs::write(remote.join("HEAD"), "ref: refs/heads/main\n").map_err(failed)?;
     git(&remote, ["fast-import", "--quiet"], &history::stream(regions, now))?;
     // Whoever looks at it with settings of their own finds it unchanged.
     let clone = [
@@ -60,10 +64,12 @@ pub fn create(dir: &Path, regions: &[Region], now: Millis) -> Result<Sample, Pro
         "sento",
     ];
     git(dir, clone, &[])?;
-    let id = |revision: String| git(&path, ["rev-parse".to_owned(), revision], &[]).map(CommitId::new);
+    let running = format!("HEAD~{}", history::NOT_RUNNING_YET);
+    let ids = git(&path, ["rev-parse", "HEAD", &running], &[])?;
+    let (head, running) = ids.split_once('\n').unwrap_or((&ids, &ids));
     Ok(Sample {
-        head: id("HEAD".to_owned())?,
-        running: id(format!("HEAD~{}", history::NOT_RUNNING_YET))?,
+        head: CommitId::new(head),
+        running: CommitId::new(running),
         running_since: Millis(now.0 - history::RUNNING_FOR_MS),
         path,
     })
