@@ -6,11 +6,18 @@ use super::connect::connect;
 use super::look::Face;
 use super::session::{self, Session, Show};
 use super::{Failure, deploy, place, settings};
-use crate::cli::{Attach, Global, Retry};
+use crate::cli::{Attach, Drive, Global, Retry};
+use crate::console::Unfinished;
 use crate::engine::{self, Clock, Pace, Secrets};
 use crate::headless::Task;
+use crate::journal::{Archive, Entry, Standing};
+use crate::names::DeploymentId;
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Selection, State};
+use crate::text::Clean;
+
+/// The newest deployments of the journal among which the latest of an application and environment is looked for.
+const RECENT: usize = 100;
 
 /// Takes it up.
 pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
@@ -20,10 +27,34 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
         return Err(Problem::new(Kind::Config, what, "press R in the console, or pass --progress plain").into());
     }
     let session = Session::open(global, &place::state_dir(global)?)?;
-    let archive = session.journal.archive()?;
-    let entry = archive.find(&args.id)?;
-    let facts = archive.facts(entry.id)?;
-    drop(archive);
+    let id = session.journal.archive()?.find(&args.id)?.id;
+    let retries = Retries {
+        which: args.retry.map(|which| match which {
+            Retry::Failed => Selection::Failed(None),
+            Retry::Unsuccessful => Selection::Unsuccessful(None),
+        }),
+        despite_moved_tag: args.despite_moved_tag,
+    };
+    session.through(|session| take_up(session, global, face, id, &args.drive, retries))
+}
+
+/// What is retried once nothing is under way, where no operator presses a key for it.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    which: Option<Selection>,
+    despite_moved_tag: bool,
+}
+
+/// Takes up a deployment of the session's journal, with the whole of the configuration.
+pub(super) fn take_up(
+    session: &Session,
+    global: &Global,
+    face: Face,
+    id: DeploymentId,
+    drive: &Drive,
+    retries: Retries,
+) -> Result<Exit, Failure> {
+    let facts = session.journal.archive()?.facts(id)?;
     refuse_a_rehearsal(&State::replay(&facts))?;
     let config = Arc::new(settings::load(global)?);
     let attach = engine::Attach {
@@ -36,22 +67,41 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
         pace: Pace::default(),
         clock: Clock::default(),
     };
-    let retry = args.retry.map(|which| match which {
-        Retry::Failed => Selection::Failed(None),
-        Retry::Unsuccessful => Selection::Unsuccessful(None),
-    });
     let show = Show {
         global,
         config: &config,
         rehearsal: false,
         task: Task::Attach {
-            retry,
-            consent: session::consent(&args.drive),
-            despite_moved_tag: args.despite_moved_tag,
+            retry: retries.which,
+            consent: session::consent(drive),
+            despite_moved_tag: retries.despite_moved_tag,
         },
-        wait: args.drive.wait_timeout,
+        wait: drive.wait_timeout,
+        unfinished: None,
     };
-    session.follow(face, &show, || engine::attach(attach))
+    Ok(session.follow(face, &show, || engine::attach(attach))?.exit())
+}
+
+/// The latest deployment of an application and environment, where it is not settled.
+///
+/// # Errors
+/// The journal, or a fact of that deployment, cannot be read.
+pub(super) fn unfinished(archive: &Archive, app: &Clean, environment: &Clean) -> Result<Option<Unfinished>, Problem> {
+    let ours = |entry: &Entry| entry.app == *app && entry.environment == *environment;
+    let Some(entry) = archive.list(RECENT)?.into_iter().find(ours) else {
+        return Ok(None);
+    };
+    let driven = match entry.standing {
+        Standing::Settled(_) => return Ok(None),
+        Standing::Running => true,
+        Standing::Left | Standing::Interrupted => false,
+    };
+    Ok(Some(Unfinished {
+        id: entry.id,
+        started_at: entry.started_at,
+        counts: State::replay(&archive.facts(entry.id)?).counts(),
+        driven,
+    }))
 }
 
 /// Its stand-ins are gone, and its commands mean nothing to AWS.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::connect::{Ways, connect};
 use super::look::Face;
-use super::session::{self, Session, Show};
-use super::{Failure, place, settings};
+use super::session::{self, Next, Session, Show};
+use super::{Failure, attach, place, settings};
 use crate::aws::Realm;
 use crate::cli::{Deploy, Global, Scope};
+use crate::config::Config;
+use crate::console::Unfinished;
 use crate::docker::Address;
 use crate::engine::{self, Clock, Guards, Pace, Setup};
 use crate::headless::Task;
@@ -19,9 +21,20 @@ pub(super) fn run(global: &Global, args: &Deploy) -> Result<Exit, Failure> {
     let config = settings::scoped(global, &args.run.scope)?;
     let ways = ways()?;
     let session = Session::open(global, &place::state_dir(global)?)?;
+    session.through(|session| deploy(session, global, args, face, &config, &ways))
+}
+
+fn deploy(
+    session: &Session,
+    global: &Global,
+    args: &Deploy,
+    face: Face,
+    config: &Arc<Config>,
+    ways: &Ways,
+) -> Result<Exit, Failure> {
     let setup = Setup {
-        connect: connect(&config, &ways),
-        config: Arc::clone(&config),
+        connect: connect(config, ways),
+        config: Arc::clone(config),
         revision: args.revision.clone(),
         guards: guards(&args.run.scope),
         ledger: session.journal.clone(),
@@ -33,12 +46,26 @@ pub(super) fn run(global: &Global, args: &Deploy) -> Result<Exit, Failure> {
     };
     let show = Show {
         global,
-        config: &config,
+        config,
         rehearsal: false,
         task: Task::Deploy(session::consent(&args.run.drive)),
         wait: args.run.drive.wait_timeout,
+        unfinished: unfinished(session, config),
     };
-    session.follow(face, &show, || engine::launch(setup))
+    match session.follow(face, &show, || engine::launch(setup))? {
+        Next::Exit(exit) => Ok(exit),
+        Next::Attach(id) => attach::take_up(session, global, face, id, &args.run.drive, attach::Retries::default()),
+    }
+}
+
+/// What the console offers to take up instead. A journal that cannot be read keeps nobody from starting anew.
+fn unfinished(session: &Session, config: &Config) -> Option<Unfinished> {
+    let archive = session.journal.archive();
+    let found = archive.and_then(|archive| attach::unfinished(&archive, &config.app, &config.environment.name));
+    found.unwrap_or_else(|problem| {
+        tracing::warn!(%problem, "the latest deployment is not offered");
+        None
+    })
 }
 
 /// The ways of everything that is real.

@@ -43,11 +43,12 @@ pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
         rehearsal: false,
         task: Task::Plan,
         wait: None,
+        unfinished: None,
     };
     let runtime = session::runtime()?;
     let ended = session::follow(&runtime, face, &show, || engine::launch(setup));
     runtime.shutdown_background();
-    ended
+    Ok(ended?.exit())
 }
 
 /// Without a journal nothing can start.

@@ -74,8 +74,9 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
         rehearsal: true,
         task: Task::Deploy(session::consent(&args.drive)),
         wait: args.drive.wait_timeout,
+        unfinished: None,
     };
-    let ended = session.follow(face, &show, || engine::launch(setup));
+    let ended = session.through(|session| Ok(session.follow(face, &show, || engine::launch(setup))?.exit()));
     theatre.close();
     ended
 }

@@ -13,10 +13,11 @@ use super::look::Face;
 use super::{Failure, log, signals};
 use crate::cli::{Drive, Global};
 use crate::config::Config;
-use crate::console::{self, Ended, Ending};
+use crate::console::{self, Ended, Ending, Unfinished};
 use crate::engine::{Action, Handle, Update};
 use crate::headless::{self, Consent, Options, Summary, Task, exit_of, was_sent};
 use crate::journal::Journal;
+use crate::names::DeploymentId;
 use crate::problem::{Exit, Problem};
 use crate::state::Driver;
 use crate::text::Clean;
@@ -53,15 +54,39 @@ impl Session {
     }
 
     /// Starts an engine and shows it with `face` until it ends.
-    pub fn follow(self, face: Face, show: &Show<'_>, engine: impl FnOnce() -> Handle) -> Result<Exit, Failure> {
+    pub fn follow(&self, face: Face, show: &Show<'_>, engine: impl FnOnce() -> Handle) -> Result<Next, Failure> {
+        follow(&self.runtime, face, show, engine)
+    }
+
+    /// Ends it after `work`; tasks have a moment to notice.
+    pub fn through(self, work: impl FnOnce(&Self) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let ended = work(&self);
         let Self { runtime, journal, .. } = self;
-        let ended = follow(&runtime, face, show, engine);
         runtime.shutdown_timeout(GOODBYE);
         drop(journal);
         if let Ok(exit) = &ended {
             tracing::info!(exit = *exit as u8, "ended");
         }
         ended
+    }
+}
+
+/// What comes after a face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The process ends.
+    Exit(Exit),
+    /// The operator takes up this deployment, out of what [`Show::unfinished`] offered.
+    Attach(DeploymentId),
+}
+
+impl Next {
+    /// The exit code, where nothing was offered to be taken up.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Exit(exit) => exit,
+            Self::Attach(_) => Exit::Success,
+        }
     }
 }
 
@@ -77,6 +102,8 @@ pub(super) struct Show<'a> {
     pub task: Task,
     /// Leave after this time.
     pub wait: Option<Duration>,
+    /// What the console offers to take up instead.
+    pub unfinished: Option<Unfinished>,
 }
 
 /// The runtime of an engine.
@@ -114,7 +141,7 @@ pub(super) fn follow(
     face: Face,
     show: &Show<'_>,
     engine: impl FnOnce() -> Handle,
-) -> Result<Exit, Failure> {
+) -> Result<Next, Failure> {
     runtime.block_on(async {
         match face {
             Face::Console => {
@@ -126,6 +153,7 @@ pub(super) fn follow(
                 );
                 let options = console::Options {
                     taken_up: matches!(show.task, Task::Attach { .. }),
+                    unfinished: show.unfinished.clone(),
                     ..looks
                 };
                 let handle = match &show.task {
@@ -133,7 +161,10 @@ pub(super) fn follow(
                     Task::Plan | Task::Attach { .. } => engine(),
                 };
                 let ended = console::run(handle, options).await?;
-                Ok(farewell(&ended, show.task == Task::Plan))
+                if let Ending::Attach(id) = ended.ending {
+                    return Ok(Next::Attach(id));
+                }
+                Ok(Next::Exit(farewell(&ended, show.task == Task::Plan)))
             }
             Face::Output(format) => {
                 let interrupts = signals::listen()?;
@@ -143,7 +174,7 @@ pub(super) fn follow(
                     wait: show.wait,
                 };
                 let ended = headless::run(engine(), options, interrupts, io::stdout()).await?;
-                Ok(ended.exit)
+                Ok(Next::Exit(ended.exit))
             }
         }
     })
@@ -197,7 +228,7 @@ fn farewell(ended: &Ended, plan_only: bool) -> Exit {
         Ending::Stopped(None) => (left(Exit::Unexpected), none),
         Ending::Signal(number) if *number == rustix::process::Signal::INT.as_raw() => (left(Exit::Interrupted), none),
         Ending::Signal(_) | Ending::TerminalGone => (left(Exit::Terminated), none),
-        Ending::Reviewed => (settled.unwrap_or(Exit::Success), none),
+        Ending::Reviewed | Ending::Attach(_) => (settled.unwrap_or(Exit::Success), none),
     };
     let summary = Summary {
         state,

@@ -5,13 +5,14 @@ use std::io::Write;
 use clap::Parser;
 use serde_json::Value;
 
-use super::{Failure, history, journal, show};
+use super::{Failure, attach, history, journal, show};
 use crate::cli::{Cli, Command, Global};
 use crate::console::tests::fixture::{Story, plan};
 use crate::headless::Format;
 use crate::journal::{Archive, Journal};
 use crate::problem::Exit;
 use crate::state::Fact;
+use crate::text::Clean;
 
 /// A state folder with the story's facts in its journal.
 fn state_of(story: &Story) -> tempfile::TempDir {
@@ -50,6 +51,26 @@ fn printed(dir: &tempfile::TempDir, line: &str) -> Result<(Exit, String), Failur
         other => panic!("{other:?} does not print"),
     };
     Ok((exit, String::from_utf8(out).expect("only text is printed")))
+}
+
+#[test]
+fn the_latest_deployment_is_offered_to_be_taken_up_where_it_is_not_settled() {
+    let running = Story::start(plan(2, 6))
+        .build_half()
+        .built()
+        .push_half()
+        .pushed()
+        .rolling();
+    let offered = |story: &Story, environment: &str| {
+        let dir = state_of(story);
+        let archive = Archive::open(dir.path()).expect("the journal can be read");
+        attach::unfinished(&archive, &Clean::line("sento"), &Clean::line(environment)).expect("its facts can be read")
+    };
+    let unfinished = offered(&running, "qa").expect("nobody drives it any more");
+    assert_eq!(unfinished.counts, running.state.counts());
+    assert!(!unfinished.driven);
+    assert_eq!(offered(&running, "prod"), None, "another environment");
+    assert_eq!(offered(&finished(), "qa"), None, "it is settled");
 }
 
 #[test]

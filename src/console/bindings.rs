@@ -88,6 +88,13 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(C::Recheck, [ctrl('r')], &[Plan], "check again", "run all checks again"),
     bind!(
+        C::TakeUp,
+        [ch('a')],
+        &[Plan],
+        "attach",
+        "take up the deployment that was left, or watch it where another process drives it"
+    ),
+    bind!(
         C::Unfold,
         [ch('v')],
         &[Plan],

@@ -25,6 +25,10 @@ pub(super) fn run(view: &mut View, state: &State, live: &Live, command: Command)
             view.preflight.readiness = Readiness::Checking;
             vec![Effect::Act(Action::Recheck)]
         }
+        Command::TakeUp => match &view.unfinished {
+            Some(unfinished) => vec![Effect::Close(Closing::Attach(unfinished.id))],
+            None => Vec::new(),
+        },
         Command::Unfold => {
             view.unfold = Some(!view.unfold.unwrap_or(false));
             Vec::new()

@@ -14,6 +14,7 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
     match command {
         Command::Start => view.drives() && matches!(view.preflight.readiness, Readiness::Ready(_)),
         Command::Recheck => view.drives() && !matches!(view.preflight.readiness, Readiness::Starting(_)),
+        Command::TakeUp => view.unfinished.is_some() && !matches!(view.preflight.readiness, Readiness::Starting(_)),
         Command::Open => can_open(view, state),
         Command::Log => build(view, state).is_some(),
         Command::Zoom => !state.lanes.is_empty(),
@@ -199,6 +200,7 @@ pub(super) fn why_not(command: Command, view: &View) -> String {
         (Role::Watches, _) if asks => "another process drives this deployment: here it is only watched",
         (Role::Orphaned, _) if asks => "nobody drives this deployment: T takes it over",
         (Role::Reviews, _) if asks => "this is the record of a deployment: nothing can be asked of it here",
+        (_, Command::TakeUp) => "no deployment was left here",
         (_, Command::Start) => "the plan cannot start yet: see its checks",
         (_, Command::Retry) if matches!(view.screen(), Screen::Hosts | Screen::Host(_)) => {
             "only hosts that ended without success can be retried"

@@ -13,6 +13,7 @@ use super::key::Key;
 pub enum Command {
     Start,
     Recheck,
+    TakeUp,
     Unfold,
     Open,
     Back,

@@ -48,3 +48,4 @@ mod words;
 pub(crate) mod tests;
 
 pub use run::{Ended, Ending, Options, review, run};
+pub use view::Unfinished;

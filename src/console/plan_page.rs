@@ -12,9 +12,9 @@ use super::check_lines;
 use super::draw::Ctx;
 use super::text_window::scrollbar;
 use super::theme;
-use super::view::{Painted, Readiness};
+use super::view::{Painted, Readiness, Unfinished};
 use super::words;
-use crate::names::{HostId, RolloutName};
+use crate::names::{HostId, Millis, RolloutName};
 use crate::plan::check::CheckState;
 use crate::plan::{LanePlan, Plan, RolloutPlan, Source};
 
@@ -144,6 +144,12 @@ fn sections(ctx: &Ctx, width: usize, detail: Detail) -> Vec<Vec<Line<'static>>> 
     let theme = &ctx.theme;
     let mut sections = Vec::new();
     let mut lines = Vec::new();
+    if let Some(unfinished) = &ctx.view.unfinished {
+        let text = unfinished_words(unfinished, ctx.now);
+        let wrapped = words::wrap(&text, width).into_iter();
+        lines.extend(wrapped.map(|line| Line::from(Span::styled(line, theme.attention))));
+    }
+    sections.push(std::mem::take(&mut lines));
     if let Readiness::Blocked(problems) = &ctx.view.preflight.readiness {
         for problem in problems {
             for line in words::wrap(&format!("✗ {}", problem.what), width) {
@@ -176,6 +182,26 @@ fn sections(ctx: &Ctx, width: usize, detail: Detail) -> Vec<Vec<Line<'static>>> 
         sections.push(lines);
     }
     sections
+}
+
+/// What was left, how, and the key that takes it up.
+fn unfinished_words(unfinished: &Unfinished, now: Millis) -> String {
+    let Unfinished {
+        id,
+        started_at,
+        counts,
+        driven,
+    } = unfinished;
+    let which = format!("deployment {} of {}", id.short(), words::ago(now, *started_at));
+    if *driven {
+        return format!("? under way elsewhere: {which} · a watches it");
+    }
+    let how = match (counts.running, counts.waiting) {
+        (0, 0) => "no host at work".to_owned(),
+        (0, waiting) => format!("{} waiting", words::plural(waiting, "host")),
+        (running, _) => format!("{} at work", words::plural(running, "host")),
+    };
+    format!("? left: {which}, {how} · a takes it up")
 }
 
 /// A title in a column of its own and what belongs to it, cut at the right.

@@ -14,9 +14,9 @@ use tokio::time::{sleep_until, timeout};
 use super::draw::draw;
 use super::terminal::{FromTerminal, Reader, Screen, guarded, is_gone};
 use super::update::{self, Closing, Effect};
-use super::view::{Look, Notice, Readiness, Role, View};
+use super::view::{Look, Notice, Readiness, Role, Unfinished, View};
 use crate::engine::{Action, Board, Handle, Update};
-use crate::names::Millis;
+use crate::names::{DeploymentId, Millis};
 use crate::problem::Problem;
 use crate::state::live::Live;
 use crate::state::{Outcome, State};
@@ -44,6 +44,8 @@ pub struct Options {
     pub environment: Clean,
     /// A deployment is taken up: its facts come first, and who drives it is told after them.
     pub taken_up: bool,
+    /// What can be taken up instead of starting a new deployment.
+    pub unfinished: Option<Unfinished>,
 }
 
 impl Options {
@@ -81,6 +83,8 @@ pub enum Ending {
     TerminalGone,
     /// The record of a deployment was looked at.
     Reviewed,
+    /// The operator takes up another deployment; the engine was told.
+    Attach(DeploymentId),
 }
 
 /// What the console leaves behind.
@@ -101,11 +105,12 @@ pub struct Ended {
 /// # Errors
 /// The terminal cannot be taken or drawn on.
 pub async fn run(handle: Handle, options: Options) -> Result<Ended, Report> {
-    let view = if options.taken_up {
+    let mut view = if options.taken_up {
         View::of(options.look(), &State::default(), Role::Hears)
     } else {
         View::new(options.look())
     };
+    view.unfinished = options.unfinished;
     let source = Source {
         updates: Some(handle.updates),
         actions: Some(handle.actions),
@@ -214,7 +219,9 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
     drop(screen);
     let mut state = state;
     let ending = ending.wrap_err("failed to draw on the terminal")?;
-    if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone, Some(actions)) = (&ending, &source.actions) {
+    if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone | Ending::Attach(_), Some(actions)) =
+        (&ending, &source.actions)
+    {
         leave(&ending, actions, source.updates, &mut state).await;
     }
     let watched = view.role == Role::Watches;
@@ -236,6 +243,7 @@ async fn leave(
         | Ending::Left
         | Ending::Settled(_)
         | Ending::Stopped(_)
+        | Ending::Attach(_)
         | Ending::Reviewed => "the operator left".to_owned(),
     };
     // An engine that is gone needs no word.
@@ -387,6 +395,9 @@ impl Console {
 
     /// Why the operator's leaving ends it.
     fn ending(&self, closing: Closing) -> Ending {
+        if let Closing::Attach(id) = closing {
+            return Ending::Attach(id);
+        }
         if self.view.role == Role::Reviews {
             return Ending::Reviewed;
         }

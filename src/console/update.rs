@@ -12,6 +12,8 @@ use super::mouse;
 use super::questions;
 use super::view::{Dialog, Notice, Readiness, Role, Screen, View};
 use crate::engine::{Action, Update};
+use crate::names::DeploymentId;
+use crate::plan::check::CheckState;
 use crate::state::live::Live;
 use crate::state::{Fact, State};
 use crate::text::Clean;
@@ -49,6 +51,8 @@ pub enum Closing {
     Quit,
     /// With ctrl-c, at once.
     Interrupted,
+    /// To take up another deployment.
+    Attach(DeploymentId),
 }
 
 /// Takes in a terminal event.
@@ -79,7 +83,14 @@ pub fn event(view: &mut View, state: &State, live: &Live, event: &Event) -> Vec<
 pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
     let mut effects = Vec::new();
     match update {
-        Update::Checks(checks) => view.preflight.checks = checks,
+        Update::Checks(checks) => {
+            let pending = checks.iter().any(|check| check.state == CheckState::Pending);
+            // The engine looks again by itself, at a plan that is too old for instance.
+            if pending && matches!(view.preflight.readiness, Readiness::Ready(_) | Readiness::Blocked(_)) {
+                view.preflight.readiness = Readiness::Checking;
+            }
+            view.preflight.checks = checks;
+        }
         Update::Ready(plan) => view.preflight.readiness = Readiness::Ready(plan),
         Update::Blocked(problems) => view.preflight.readiness = Readiness::Blocked(problems),
         Update::Fact(recorded) => {

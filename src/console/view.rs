@@ -11,11 +11,11 @@ use super::host_index::HostIndex;
 use super::keymap::Place;
 use super::text_window::TextWindow;
 use crate::engine::{MovedTag, Scope};
-use crate::names::{BuildId, Token};
+use crate::names::{BuildId, DeploymentId, Millis, Token};
 use crate::plan::Plan;
 use crate::plan::check::{Check, CheckState};
 use crate::problem::Problem;
-use crate::state::{RetrySet, State};
+use crate::state::{Counts, RetrySet, State};
 use crate::text::Clean;
 
 /// How often a figure that counts seconds changes.
@@ -30,6 +30,8 @@ pub struct View {
     pub role: Role,
     /// What preflight said so far.
     pub preflight: Preflight,
+    /// What can be taken up instead of starting anew.
+    pub unfinished: Option<Unfinished>,
     /// The screens from the first to the one that is shown; never empty.
     screens: Vec<Screen>,
     /// The lane and the item in it that keys go to.
@@ -105,6 +107,19 @@ impl Default for Look {
             zone: TimeZone::UTC,
         }
     }
+}
+
+/// The latest deployment of the same application and environment, where it is not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its id.
+    pub id: DeploymentId,
+    /// When it was started.
+    pub started_at: Millis,
+    /// How its hosts stood when it was last heard of.
+    pub counts: Counts,
+    /// Whether another process drives it now, so that it can only be watched.
+    pub driven: bool,
 }
 
 /// What preflight said so far.
@@ -336,6 +351,7 @@ impl View {
             look,
             role: Role::Drives,
             preflight: Preflight::default(),
+            unfinished: None,
             screens: vec![Screen::Plan],
             focus: Focus::default(),
             scroll: None,

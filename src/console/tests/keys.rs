@@ -58,6 +58,11 @@ type Context = (&'static str, fn() -> Harness);
 fn contexts() -> Vec<Context> {
     vec![
         ("plan", ready),
+        ("plan beside a deployment that was left", || {
+            let mut harness = ready();
+            harness.view.unfinished = Some(super::watching::left(false));
+            harness
+        }),
         ("lanes", finished),
         ("lanes at work", running),
         ("lanes of a failed build", || {

@@ -1,12 +1,12 @@
 //! Who drives: another process, nobody, or this console after it took over.
 
-use super::fixture::{Story, plan, region, rollout_name};
+use super::fixture::{Story, at, checks, plan, region, rollout_name};
 use super::harness::{Harness, actions};
-use super::screens::rolling;
+use super::screens::{planned, rolling};
 use crate::console::update::{Closing, Effect};
-use crate::console::view::{Dialog, Look, Role, View};
+use crate::console::view::{Dialog, Look, Role, Unfinished, View};
 use crate::engine::{Action, Update};
-use crate::names::Token;
+use crate::names::{DeploymentId, Token};
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, SendTo};
 
@@ -154,6 +154,49 @@ fn taking_over_says_what_is_begun_again() {
         lost.contains("42 hosts"),
         "the other three rollouts were not sent:\n{lost}"
     );
+}
+
+pub fn left(driven: bool) -> Unfinished {
+    Unfinished {
+        id: DeploymentId::from_u128(0x0193_5e00_0000_7000_8000_0000_dead_beef),
+        started_at: at(-12 * 60),
+        counts: rolling().state.counts(),
+        driven,
+    }
+}
+
+#[test]
+fn a_deployment_that_was_left_is_offered_before_a_new_one_is_started() {
+    let mut harness = planned(plan(2, 14), usize::MAX, 80, 24);
+    harness.view.unfinished = Some(left(false));
+    harness.draw();
+    insta::assert_snapshot!("plan_unfinished_80x24", harness.text());
+    assert!(footer(&harness).contains("a attach"), "{}", footer(&harness));
+    let attach = Effect::Close(Closing::Attach(left(false).id));
+    assert_eq!(harness.press("a"), [attach]);
+    harness.view.unfinished = Some(left(true));
+    harness.draw();
+    assert!(
+        harness.text().contains("under way elsewhere: deployment deadbeef"),
+        "{}",
+        harness.text()
+    );
+    assert_eq!(actions(harness.press("enter")), [Action::Start]);
+    assert_eq!(harness.press("a"), [], "a new one is being started");
+    let mut nothing = planned(plan(2, 14), usize::MAX, 80, 24);
+    assert_eq!(nothing.press("a"), []);
+    assert!(
+        nothing.text().contains("no deployment was left here"),
+        "{}",
+        nothing.text()
+    );
+}
+
+#[test]
+fn a_plan_that_the_engine_makes_anew_cannot_be_started_meanwhile() {
+    let mut harness = planned(plan(2, 14), usize::MAX, 80, 24);
+    harness.told(Update::Checks(checks(&plan(2, 14), 3)));
+    assert_eq!(actions(harness.press("enter")), []);
 }
 
 #[test]
