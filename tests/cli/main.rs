@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod prints;
+mod readme;
 mod rehearses;
 
 use std::path::Path;
