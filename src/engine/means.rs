@@ -19,10 +19,6 @@ use crate::problem::{Kind, Problem};
 /// How often a call without an answer is made again before the operator is told. Throttled calls are made for as long as
 /// it takes, since each of them was answered.
 const UNANSWERED: u32 = 6;
-/// The first pause after a throttled or unanswered call.
-const PAUSE: Duration = Duration::from_secs(2);
-/// Between two looks at whether fresh credentials have come.
-const CREDENTIALS: Duration = Duration::from_secs(5);
 
 /// What a task works with. Cheap to clone.
 #[derive(Clone)]
@@ -108,7 +104,7 @@ impl<'a> Patience<'a> {
             waiter,
             waiting: false,
             unanswered: 0,
-            pause: PAUSE,
+            pause: means.pace.pause,
         }
     }
 
@@ -137,7 +133,7 @@ impl<'a> Patience<'a> {
                     let waits = Event::Waits(self.region.clone(), self.waiter.clone(), problem);
                     self.means.tell(waits);
                 }
-                tokio::time::sleep(CREDENTIALS).await;
+                tokio::time::sleep(self.means.pace.credentials).await;
             }
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! A SendCommand that goes out at most once, and the search for one whose answer was lost.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, sleep};
 
 use super::means::{Means, Patience};
@@ -12,9 +10,6 @@ use crate::names::{Millis, Region, RolloutName, Token};
 use crate::plan::RolloutPlan;
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, SendTo};
-
-/// Between two looks for a command whose answer was lost.
-const LOOK: Duration = Duration::from_secs(3);
 
 /// One send, its intent journaled already.
 #[derive(Clone)]
@@ -128,7 +123,7 @@ async fn search(means: &Means, send: &Send) -> Result<Option<Accepted>, Problem>
         if opened.elapsed() >= means.pace.visibility {
             return Ok(None);
         }
-        sleep(LOOK).await;
+        sleep(means.pace.search).await;
     }
 }
 

@@ -70,6 +70,12 @@ pub struct Pace {
     pub steady: Duration,
     /// Between two looks at most, however often AWS asks to slow down.
     pub slowest: Duration,
+    /// The first pause after a call that was throttled or not answered; each later one is twice as long, up to `slowest`.
+    pub pause: Duration,
+    /// Between two looks at whether fresh credentials have come.
+    pub credentials: Duration,
+    /// Between two looks for a command whose answer was lost.
+    pub search: Duration,
     /// How long a command may take to show in ListCommands after a lost answer, before the operator is asked.
     pub visibility: Duration,
     /// How long after its ExpiresAfter SSM may take to say how an invocation ended.
@@ -85,6 +91,9 @@ impl Default for Pace {
             early_for: Duration::from_secs(10),
             steady: Duration::from_secs(5),
             slowest: Duration::from_secs(30),
+            pause: Duration::from_secs(2),
+            credentials: Duration::from_secs(5),
+            search: Duration::from_secs(3),
             visibility: Duration::from_secs(90),
             grace: Duration::from_secs(120),
             push_pause: Duration::from_secs(2),

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::pin::pin;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::clock::Time;
 use crate::machine::Machine;
 use crate::operator::{self, Operator};
 use crate::process::{Crash, Process, Struck};
+use crate::trouble::Trouble;
 use crate::wire::Wire;
 use crate::world::World;
 use crate::{checks, world};
@@ -64,7 +64,7 @@ pub fn deployment(seed: u64, aloud: bool) -> (Told, Vec<Recorded>) {
     let world = outside.block_on(World::new(&mut rng, &dir.path().join("registry"), time.now()));
     let mut scene = Scene {
         operator: Operator::new(&mut rng, aloud),
-        trouble: Arc::new(AtomicU32::new(rng.u32(0..6))),
+        trouble: Arc::new(Trouble::new(rng.u32(0..6))),
         world,
         time,
         told: Told::default(),
@@ -106,7 +106,7 @@ struct Scene {
     world: World,
     time: Time,
     operator: Operator,
-    trouble: Arc<AtomicU32>,
+    trouble: Arc<Trouble>,
     told: Told,
 }
 
@@ -203,9 +203,9 @@ impl Begin {
             config: scene.world.config.clone(),
             street: scene.world.street.clone(),
             machine: Machine {
-                ecr: scene.world.ecr.clone(),
-                time: scene.time.clone(),
-                trouble: scene.trouble.clone(),
+                registry: scene.world.ecr.clone(),
+                clock: scene.time.clock(),
+                work: scene.trouble.clone(),
             },
             time: scene.time.clone(),
         }

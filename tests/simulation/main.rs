@@ -8,9 +8,11 @@
 mod checks;
 mod clock;
 mod life;
+#[path = "../common/machine.rs"]
 mod machine;
 mod operator;
 mod process;
+mod trouble;
 mod wire;
 mod world;
 

@@ -1,45 +1,54 @@
-//! git and the Docker Engine of a simulated machine. Their rooms are tested against the real ones; here only what they
-//! come to matters to the engine.
+//! git and the Docker Engine of a machine that only plays. Their rooms are tested against the real ones; here only what
+//! they come to matters to the engine.
+//!
+//! A test binary takes it in with `#[path = "../common/machine.rs"] mod machine;`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use quarterdeck::engine::Clock;
 use quarterdeck::engine::ports::{
     BuildFailure, BuildSpec, Built, Context, ContextSpec, Docker, Git, PushFailure, PushSpec, Pushed, Sink,
 };
 use quarterdeck::names::{CommitId, Digest, Region};
 use quarterdeck::plan::{Builder, Commit, EngineInfo, Source};
-use quarterdeck::problem::{Kind, Problem};
+use quarterdeck::problem::Problem;
 use quarterdeck::rehearsal::ecr::EcrStandIn;
 use quarterdeck::text::Clean;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Time;
-
 /// The commit that is deployed.
 pub const COMMIT: &str = "4f1c0aa4f1c0aa4f1c0aa4f1c0aa4f1c0aa4f1c0";
 
-/// A machine. Its trouble outlives its processes, so that every deployment ends.
-#[derive(Clone)]
-pub struct Machine {
-    pub ecr: Arc<EcrStandIn>,
-    pub time: Time,
-    pub trouble: Arc<AtomicU32>,
+/// What becomes of builds and pushes: each takes its time and then goes well, or not.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// A build. Dropped when it is cancelled.
+    async fn build(&self) -> Result<(), BuildFailure>;
+
+    /// A push. Dropped when it is cancelled.
+    async fn push(&self, region: &Region) -> Result<(), PushFailure>;
 }
 
-impl Machine {
-    /// Whether something goes wrong now.
-    fn stumbles(&self) -> bool {
-        let left = self.trouble.load(Ordering::Relaxed);
-        let stumbles = left > 0 && fastrand::bool();
-        if stumbles {
-            self.trouble.store(left - 1, Ordering::Relaxed);
-        }
-        stumbles
+/// Where pushed images go.
+pub trait Registry: Send + Sync {
+    /// ECR with its registries.
+    fn ecr(&self) -> &EcrStandIn;
+}
+
+impl Registry for EcrStandIn {
+    fn ecr(&self) -> &EcrStandIn {
+        self
     }
+}
+
+/// A machine.
+#[derive(Clone)]
+pub struct Machine {
+    pub registry: Arc<dyn Registry>,
+    pub clock: Clock,
+    pub work: Arc<dyn Work>,
 }
 
 #[async_trait]
@@ -49,7 +58,7 @@ impl Git for Machine {
             id: CommitId::new(COMMIT),
             subject: Clean::line("Fix the thing"),
             author: Clean::line("Ada"),
-            authored_at: self.time.now(),
+            authored_at: self.clock.now(),
             branch: Some(Clean::line("main")),
             on_branch: None,
             dirty: Vec::new(),
@@ -99,16 +108,7 @@ impl Docker for Machine {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Err(BuildFailure::Cancelled),
-            () = tokio::time::sleep(Duration::from_secs(fastrand::u64(1..30))) => {}
-        }
-        if self.stumbles() {
-            return Err(BuildFailure::Failed {
-                problem: Problem::new(Kind::Build, "the build failed", "retry it"),
-                step: None,
-                exit_code: Some(7),
-                log_tail: vec![Clean::line("no space left on device")],
-                steps: Vec::new(),
-            });
+            built = self.work.build() => built?,
         }
         let args: Vec<&str> = spec.args.values().map(|value| value.expose()).collect();
         Ok(Built {
@@ -122,26 +122,18 @@ impl Docker for Machine {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Err(PushFailure::Cancelled),
-            () = tokio::time::sleep(Duration::from_millis(fastrand::u64(200..20_000))) => {}
+            pushed = self.work.push(&spec.region) => pushed?,
         }
-        if self.stumbles() {
-            let problem = Problem::new(Kind::Build, "the push broke off", "retry it");
-            return Err(match fastrand::u8(0..3) {
-                0 => PushFailure::Expired(problem),
-                1 => PushFailure::Transient(problem),
-                _ => PushFailure::Final(problem),
-            });
-        }
-        let region: &Region = &spec.region;
         let name = spec.repository.split_once('/').map_or("", |(_, name)| name);
         let digest = self
-            .ecr
+            .registry
+            .ecr()
             .preload(
-                region,
+                &spec.region,
                 name,
                 &[&spec.tag],
                 spec.image.as_str().as_bytes(),
-                self.time.now(),
+                self.clock.now(),
             )
             .map_err(PushFailure::Final)?;
         Ok(Pushed {
