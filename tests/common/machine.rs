@@ -53,14 +53,14 @@ pub struct Machine {
 
 #[async_trait]
 impl Git for Machine {
-    async fn commit(&self, _: &str, _: Option<&str>) -> Result<Commit, Problem> {
+    async fn commit(&self, _: &str, branch: Option<&str>) -> Result<Commit, Problem> {
         Ok(Commit {
             id: CommitId::new(COMMIT),
             subject: Clean::line("Fix the thing"),
             author: Clean::line("Ada"),
             authored_at: self.clock.now(),
             branch: Some(Clean::line("main")),
-            on_branch: None,
+            on_branch: branch.map(|_| true),
             dirty: Vec::new(),
             dirty_count: 0,
             pushed: Some(true),

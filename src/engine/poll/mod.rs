@@ -119,7 +119,8 @@ impl Poller {
                 Ok(false) => at += 1,
                 Err(error) => {
                     self.trackers[at].tracker.broke_off();
-                    return self.trouble(error);
+                    self.trouble(error);
+                    return self.show();
                 }
             }
         }
@@ -127,6 +128,7 @@ impl Poller {
         self.poll.throttled = 0;
         self.poll.trouble = None;
         self.poll.answered_at = Some(self.means.clock.now());
+        self.show();
         if std::mem::take(&mut self.waiting) {
             self.means.tell(Event::Goes(self.region.clone(), Waiter::Poller));
         }

@@ -1,0 +1,254 @@
+//! Cancelling, before, while and after a command goes out: what has not begun never does, and who has begun is followed to
+//! their true end.
+
+use std::time::Duration;
+
+use quarterdeck::engine::{Action, Scope};
+use quarterdeck::names::{Region, RolloutName};
+use quarterdeck::problem::Exit;
+use quarterdeck::rehearsal::faults::{Act, Rule};
+use quarterdeck::state::{BuildPhase, Fact, HostStatus, Outcome, PushPhase, Selection};
+
+use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, hosts, rows};
+
+/// Two Ubuntu hosts of us-east-1 hang at their first attempt; the third does not.
+const HANG: &str = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"hang\", \"success\"]\n\
+                    [[host]]\nregion = \"us-east-1\"\nnumber = 2\nfates = [\"hang\", \"success\"]\n";
+
+fn told(scene: &Scene, what: &str) -> bool {
+    scene.hands.told().iter().any(|told| told == what)
+}
+
+fn cancelled(process: &Process, region: &str, name: &str) -> usize {
+    hosts(process.rollout(region, name), |status| *status == HostStatus::Cancelled).len()
+}
+
+#[tokio::test]
+async fn cancelling_everything_stops_the_build_and_nothing_goes_out() {
+    let scene = Scene::set(SMALL).await;
+    scene.hands.builds.close();
+    let mut process = scene.start().await;
+    process.until("the build", |_| told(&scene, "build begins")).await;
+    process.act(Action::Cancel(Scope::All));
+    let outcome = process.settled().await;
+    assert_eq!((outcome, outcome.exit()), (Outcome::Cancelled, Exit::Cancelled));
+    assert!(told(&scene, "build is stopped"), "{:?}", scene.hands.told());
+    assert_eq!(process.state.builds[0].phase, BuildPhase::Cancelled);
+    assert_eq!(scene.requests("SendCommand").len(), 0);
+    // The operator thinks again.
+    scene.hands.builds.open();
+    process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+/// The other lane still wants the build, and goes to its end.
+#[tokio::test]
+async fn cancelling_a_lane_stops_its_push_and_leaves_the_other_alone() {
+    let scene = Scene::set(SMALL).await;
+    scene.hands.builds.close();
+    scene.hands.pushes.close();
+    let mut process = scene.start().await;
+    process.until("the build", |_| told(&scene, "build begins")).await;
+    process.act(Action::Cancel(Scope::Lane(Region::new(OHIO))));
+    process
+        .until("the lane's end", |process| {
+            process.count(|fact| matches!(fact, Fact::LaneCancelled { .. })) == 1
+        })
+        .await;
+    scene.hands.builds.open();
+    process
+        .until("the push", |_| told(&scene, "push to us-east-1 begins"))
+        .await;
+    scene.hands.pushes.open();
+    assert_eq!(process.settled().await, Outcome::Cancelled);
+    assert!(!told(&scene, "build is stopped"));
+    assert!(!told(&scene, "push to us-east-2 begins"));
+    assert_eq!((scene.commands(EAST).len(), scene.commands(OHIO).len()), (2, 0));
+    assert!(
+        process
+            .rollout(EAST, "ubuntu")
+            .hosts
+            .iter()
+            .all(|host| *host.status() == HostStatus::Success)
+    );
+    process.act(Action::RetryPush(Region::new(OHIO)));
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn a_push_is_stopped_and_can_be_done_again() {
+    let scene = Scene::set(TINY).await;
+    scene.hands.pushes.close();
+    let mut process = scene.start().await;
+    process
+        .until("the push", |_| told(&scene, "push to us-east-1 begins"))
+        .await;
+    process.act(Action::Cancel(Scope::All));
+    assert_eq!(process.settled().await, Outcome::Cancelled);
+    assert!(told(&scene, "push to us-east-1 is stopped"));
+    assert_eq!(process.state.lanes[0].push, PushPhase::Cancelled);
+    scene.hands.pushes.open();
+    process.act(Action::RetryPush(Region::new(EAST)));
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(scene.requests("SendCommand").len(), 2);
+}
+
+/// It cannot be called back, so it is cancelled the moment that SSM has it, and never sent anew.
+#[tokio::test]
+async fn a_command_that_is_going_out_is_cancelled_as_soon_as_ssm_has_it() {
+    for act in [Act::Slow(Duration::from_millis(300)), Act::ResetAfter] {
+        let lost = act == Act::ResetAfter;
+        // Whoever begins hangs, so that there is something to cancel.
+        let story: String = (1..=5)
+            .map(|number| {
+                format!("[[host]]\nregion = \"us-east-1\"\nnumber = {number}\nfates = [\"hang\", \"success\"]\n")
+            })
+            .collect();
+        let scene = Scene::set(&format!("{TINY}{story}")).await;
+        let faults = scene.rehearsal.faults();
+        faults.add(Rule::on("SendCommand", act));
+        if lost {
+            // So that the command is not found before it is cancelled.
+            faults.add(Rule::on("ListCommands", Act::EmptyLists).times(4));
+        }
+        let mut process = scene.start().await;
+        process
+            .until("both intents", |process| {
+                process.count(|fact| matches!(fact, Fact::SendIntended { .. })) == 2
+            })
+            .await;
+        process.act(Action::Cancel(Scope::All));
+        assert_eq!(
+            process.settled().await,
+            Outcome::Cancelled,
+            "{:#?}",
+            rows(&process.state)
+        );
+        assert_eq!(process.count(|fact| matches!(fact, Fact::CancelAsked { .. })), 2);
+        assert_eq!(cancelled(&process, EAST, "ubuntu"), 3, "{:#?}", rows(&process.state));
+        assert_eq!(
+            (scene.requests("SendCommand").len(), scene.commands(EAST).len()),
+            (2, 2)
+        );
+    }
+}
+
+/// Who was done stays done, who ran is cancelled, and the other rollouts and regions never hear of it.
+#[tokio::test]
+async fn cancelling_a_rollout_asks_its_unfinished_hosts_alone() {
+    let scene = Scene::set(&format!("{SMALL}{HANG}")).await;
+    let mut process = scene.start().await;
+    process
+        .until("the host that does not hang, and all others", |process| {
+            process.state.counts().succeeded == 6
+        })
+        .await;
+    let scope = Scope::Rollout(Region::new(EAST), RolloutName::new("ubuntu"));
+    process.act(Action::Cancel(scope));
+    let outcome = process.settled().await;
+    assert_eq!((outcome, outcome.exit()), (Outcome::Cancelled, Exit::Cancelled));
+    assert_eq!(cancelled(&process, EAST, "ubuntu"), 2);
+    assert_eq!(process.state.counts().succeeded, 6);
+    let asked = scene.requests("CancelCommand");
+    assert_eq!(asked.len(), 1);
+    let command = process.rollout(EAST, "ubuntu").sends[0].command().expect("SSM has it");
+    assert_eq!(asked[0].body["CommandId"], command.as_str());
+    // They may have run in part, and can be sent to again.
+    let set = process.state.retry_set(&Selection::Unsuccessful(None));
+    assert_eq!(set.len(), 2);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn cancelling_a_lane_leaves_the_other_lanes_hosts_running() {
+    let scene = Scene::set(&format!("{SMALL}{HANG}")).await;
+    let mut process = scene.start().await;
+    process.until("the sends", |process| process.has_sent(OHIO)).await;
+    process
+        .until("the other lane's end", |process| {
+            process.rollout(OHIO, "ubuntu").is_over() && process.rollout(OHIO, "linux").is_over()
+        })
+        .await;
+    process.act(Action::Cancel(Scope::Lane(Region::new(OHIO))));
+    process.until("a refusal", |process| !process.notices.is_empty()).await;
+    assert!(
+        process.notices[0].what.as_str().contains("nothing to cancel"),
+        "{}",
+        process.notices[0]
+    );
+    assert_eq!(process.state.settled, None, "the other lane is at work");
+    process.act(Action::Cancel(Scope::Lane(Region::new(EAST))));
+    assert_eq!(process.settled().await, Outcome::Cancelled);
+    assert_eq!(cancelled(&process, EAST, "ubuntu"), 2);
+}
+
+/// The hosts finish while CancelCommand is throttled: their end is what it was, and so is the deployment's.
+#[tokio::test]
+async fn hosts_that_finish_before_the_cancel_arrives_are_shown_as_finished() {
+    let scene = Scene::set(TINY).await;
+    let faults = scene.rehearsal.faults();
+    let rule = faults.add(Rule::on("CancelCommand", Act::Throttle));
+    let mut process = scene.start().await;
+    process.until("the sends", |process| process.has_sent(EAST)).await;
+    process.act(Action::Cancel(Scope::All));
+    process
+        .until("the hosts' success", |process| process.state.counts().succeeded == 5)
+        .await;
+    assert!(faults.struck(rule) > 0);
+    assert_eq!(process.state.settled, None, "the cancelling is still under way");
+    faults.end(rule);
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    assert_eq!(process.count(|fact| matches!(fact, Fact::CancelAsked { .. })), 2);
+}
+
+/// The operator sees that it was refused and why; the hosts go on to their end.
+#[tokio::test]
+async fn a_cancel_that_is_denied_is_told_and_the_hosts_are_followed() {
+    let scene = Scene::set(TINY).await;
+    scene.rehearsal.faults().add(Rule::on("CancelCommand", Act::Denied));
+    let mut process = scene.start().await;
+    process.until("the sends", |process| process.has_sent(EAST)).await;
+    process.act(Action::Cancel(Scope::All));
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    for name in ["ubuntu", "linux"] {
+        let send = &process.rollout(EAST, name).sends[0];
+        let problem = send.cancel_problem.as_ref().expect("it says why");
+        assert!(problem.what.as_str().contains("ssm:CancelCommand"), "{problem}");
+        assert!(!send.cancel_asked);
+    }
+}
+
+/// What waits for its turn does not go out after a cancel.
+#[tokio::test]
+async fn cancelling_a_large_retry_forgets_the_chunks_that_wait() {
+    let story = "regions = [\"us-east-1\"]\nhosts = 100\n[trouble]\nfail = 100\n";
+    let tolerant = ("max_errors = 0", "max_errors = \"100%\"");
+    let scene = Scene::set_with(story, &[tolerant]).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let mut set = process.state.retry_set(&Selection::Failed(None));
+    set.hosts.retain(|(_, name), _| name.as_str() == "ubuntu");
+    assert_eq!(set.len(), 60);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: true,
+    });
+    process
+        .until("the first chunk", |process| {
+            process.rollout(EAST, "ubuntu").sends.len() == 2
+        })
+        .await;
+    process.act(Action::Cancel(Scope::All));
+    process.settled_again(2).await;
+    assert_eq!(process.rollout(EAST, "ubuntu").sends.len(), 2);
+    let once = process
+        .rollout(EAST, "ubuntu")
+        .hosts
+        .iter()
+        .filter(|host| host.attempts.len() == 1);
+    assert_eq!(once.count(), 10, "as they were");
+}

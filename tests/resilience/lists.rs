@@ -1,0 +1,94 @@
+//! Lists that lag, lack, lie or lead in circles.
+
+use quarterdeck::engine::Action;
+use quarterdeck::rehearsal::faults::{Act, Rule};
+use quarterdeck::state::{Fact, HostStatus, Outcome, Selection};
+
+use crate::scene::{EAST, SMALL, Scene, TINY, hosts, rows};
+
+/// SSM's lists are eventually consistent. Empty is not over, and half a list is not the whole: nobody is called missing.
+#[tokio::test]
+async fn lists_that_are_empty_or_cut_short_right_after_sending_make_nobody_missing() {
+    for act in [Act::EmptyLists, Act::HalfLists] {
+        let scene = Scene::set(SMALL).await;
+        let faults = scene.rehearsal.faults();
+        let rules =
+            ["ListCommands", "ListCommandInvocations"].map(|list| faults.add(Rule::on(list, act.clone()).times(6)));
+        let mut process = scene.start().await;
+        assert_eq!(process.settled().await, Outcome::Succeeded, "{act:?}");
+        assert!(rules.iter().all(|rule| faults.struck(*rule) == 6), "{act:?}");
+        let missing = process.count(|fact| matches!(fact, Fact::CommandEnded { missing, .. } if !missing.is_empty()));
+        assert_eq!(missing, 0, "{act:?}");
+        scene.sent_once(&process.state);
+    }
+}
+
+/// The word is shown as it is, and means no end that SSM's Status does not say.
+#[tokio::test]
+async fn a_word_that_nobody_knows_is_shown_and_waited_out() {
+    let scene = Scene::set(TINY).await;
+    let word = "Quantum Flux".to_owned();
+    scene
+        .rehearsal
+        .faults()
+        .add(Rule::on("ListCommandInvocations", Act::UnknownWord(word.clone())).times(6));
+    let mut process = scene.start().await;
+    let is_odd = |fact: &Fact| matches!(fact, Fact::HostChanged { status, .. } if status.word() == word);
+    process
+        .until("the unknown word", |process| process.count(is_odd) > 0)
+        .await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+}
+
+/// It waits for its turn on the screen until SSM shows it.
+#[tokio::test]
+async fn a_host_that_appears_late_is_waited_for() {
+    let late = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nappears = \"late\"\nafter = 30.0\n";
+    let scene = Scene::set(&format!("{TINY}{late}")).await;
+    let mut process = scene.start().await;
+    process
+        .until("the others' end", |process| process.state.counts().succeeded == 4)
+        .await;
+    let waiting = hosts(process.rollout(EAST, "ubuntu"), |status| *status == HostStatus::Waiting);
+    assert_eq!(waiting.len(), 1, "{:#?}", rows(&process.state));
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+}
+
+/// It is named, its deployment is no success, and a retry says that it may have run the script already.
+#[tokio::test]
+async fn a_host_that_never_reports_is_named_missing_and_can_be_retried() {
+    let never = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nappears = \"never\"\n";
+    let scene = Scene::set(&format!("{TINY}{never}")).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let missing = hosts(process.rollout(EAST, "ubuntu"), |status| *status == HostStatus::Missing);
+    assert_eq!(missing.len(), 1, "{:#?}", rows(&process.state));
+    let named = process.count(|fact| matches!(fact, Fact::CommandEnded { missing: named, .. } if *named == missing));
+    assert_eq!(named, 1);
+    let set = process.state.retry_set(&Selection::Unsuccessful(None));
+    assert_eq!((set.len(), set.unknown), (1, 1));
+    process.act(Action::CheckRetry(set));
+    process
+        .until("the look at the tags", |process| process.checked.is_some())
+        .await;
+}
+
+/// Pages that lead back to themselves end the look, not the deployment.
+#[tokio::test]
+async fn a_page_token_that_repeats_is_told_and_the_reading_starts_over() {
+    // Two pages of Ubuntu hosts.
+    let scene = Scene::set("regions = [\"us-east-1\"]\nhosts = 90\n").await;
+    let faults = scene.rehearsal.faults();
+    let mut process = scene.planned().await;
+    let rule = faults.add(Rule::on("ListCommandInvocations", Act::SamePageToken).skip(1));
+    process.act(Action::Start);
+    process
+        .until("trouble", |process| process.poll(EAST).trouble.is_some())
+        .await;
+    faults.end(rule);
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    process
+        .until("the trouble's end", |process| process.poll(EAST).trouble.is_none())
+        .await;
+    assert!(faults.struck(rule) > 0);
+}

@@ -1,0 +1,291 @@
+//! Several processes, one after the other and at once: whoever takes a deployment up finds it as it was left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quarterdeck::engine::Action;
+use quarterdeck::problem::Kind;
+use quarterdeck::rehearsal::faults::{Act, Rule};
+use quarterdeck::state::{Fact, Outcome, Selection, SendPhase};
+
+use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, phase, rows};
+
+/// One host of each region fails at its first attempt.
+const FAIL: &str = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n\
+                    [[host]]\nregion = \"us-east-2\"\nnumber = 4\nfates = [\"unhealthy\", \"success\"]\n";
+const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
+
+/// Both regions' fleets, of which two hosts fail.
+async fn scene() -> Arc<Scene> {
+    Arc::new(Scene::set_with(&format!("{SMALL}{FAIL}"), &[TOLERANT]).await)
+}
+
+/// Waits until the outputs of both failed hosts are read, which come after their states.
+async fn outputs(process: &mut Process) {
+    process
+        .until("both outputs", |process| {
+            process.count(|fact| matches!(fact, Fact::OutputRead { .. })) == 2
+        })
+        .await;
+}
+
+/// The rows of a deployment that nobody disturbed.
+async fn undisturbed() -> Vec<String> {
+    let scene = scene().await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    outputs(&mut process).await;
+    rows(&process.state)
+}
+
+/// Runs a first process on a runtime of its own until `moment`, and lets it die there without a last word.
+async fn killed_at(scene: &Arc<Scene>, moment: impl Fn(&Process) -> bool + Send + 'static) {
+    let outside = scene.clone();
+    let life = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        runtime.block_on(async {
+            let mut process = outside.start().await;
+            process.until("the moment of its death", moment).await;
+        });
+    };
+    tokio::task::spawn_blocking(life).await.expect("it dies in peace");
+    let words = scene.facts();
+    let last = words.last().expect("it began");
+    assert!(
+        !matches!(last.fact, Fact::DeploymentLeft { .. } | Fact::DeploymentSettled { .. }),
+        "{last:?}"
+    );
+}
+
+/// Takes it up and follows it to its end: the same rows, the same attempts, the same outcome.
+async fn goes_on(scene: &Scene, when: &str) -> Process {
+    let before = scene.facts();
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(1).await, Outcome::HostsFailed, "{when}");
+    outputs(&mut process).await;
+    assert_eq!(rows(&process.state), undisturbed().await, "{when}");
+    assert_eq!(process.facts[..before.len()], before, "{when}: what was recorded stays");
+    assert_eq!(scene.requests("SendCommand").len(), 4, "{when}");
+    scene.sent_once(&process.state);
+    process
+}
+
+fn is_running(process: &Process) -> bool {
+    process.has_sent(EAST) && process.has_begun()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_left_while_hosts_ran_is_taken_up_as_it_is() {
+    let scene = scene().await;
+    let mut process = scene.start().await;
+    process.until("hosts at work", is_running).await;
+    process.leave().await;
+    drop(process);
+    let left = scene.facts();
+    assert!(matches!(
+        left.last().map(|last| &last.fact),
+        Some(Fact::DeploymentLeft { .. })
+    ));
+    goes_on(&scene, "left while hosts ran").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_left_in_its_build_or_its_push_begins_that_again() {
+    for build in [true, false] {
+        let scene = scene().await;
+        let (gate, begun) = if build {
+            (&scene.hands.builds, "build begins")
+        } else {
+            (&scene.hands.pushes, "push to us-east-1 begins")
+        };
+        gate.close();
+        let mut process = scene.start().await;
+        process
+            .until(begun, |_| scene.hands.told().iter().any(|told| told == begun))
+            .await;
+        process.leave().await;
+        drop(process);
+        gate.open();
+        let process = goes_on(&scene, begun).await;
+        let attempts = if build {
+            process.state.builds[0].attempts
+        } else {
+            process.state.lanes[0].push_attempts
+        };
+        assert_eq!(attempts, 2, "{begun}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_killed_in_its_build_or_its_push_begins_that_again() {
+    for build in [true, false] {
+        let scene = scene().await;
+        let gate = if build {
+            &scene.hands.builds
+        } else {
+            &scene.hands.pushes
+        };
+        gate.close();
+        killed_at(&scene, move |process| {
+            process.count(|fact| match fact {
+                Fact::BuildStarted { .. } => build,
+                Fact::PushStarted { .. } => !build,
+                _ => false,
+            }) > 0
+        })
+        .await;
+        let gate = if build {
+            &scene.hands.builds
+        } else {
+            &scene.hands.pushes
+        };
+        gate.open();
+        goes_on(&scene, "killed in its build or push").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_killed_while_hosts_ran_is_taken_up_as_it_is() {
+    let scene = scene().await;
+    killed_at(&scene, is_running).await;
+    goes_on(&scene, "killed while hosts ran").await;
+}
+
+/// It went out, and nobody was there to hear the answer: found by its token, and not sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_went_out_as_its_process_died_is_adopted() {
+    let scene = scene().await;
+    let slow = Rule::on("SendCommand", Act::Slow(Duration::from_secs(60)));
+    let rule = scene.rehearsal.faults().add(slow.times(4));
+    let watched = scene.clone();
+    let all_out = move |_: &Process| watched.requests("SendCommand").len() == 4;
+    // The board does not say that a request went out.
+    let knock = scene.clone();
+    let knocking = tokio::spawn(async move {
+        while knock.requests("SendCommand").len() < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    killed_at(&scene, all_out).await;
+    knocking.await.expect("it was seen");
+    scene.rehearsal.faults().end(rule);
+    let process = goes_on(&scene, "killed between intent and answer").await;
+    let adopted = process.count(|fact| matches!(fact, Fact::SendAccepted { adopted: true, .. }));
+    assert_eq!(adopted, 4);
+}
+
+/// It never went out, which nobody can know: it is asked about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_of_which_only_the_intent_is_known_is_asked_about() {
+    let scene = Arc::new(Scene::set(TINY).await);
+    let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::ResetBefore));
+    killed_at(&scene, |process| {
+        process.count(|fact| matches!(fact, Fact::SendIntended { .. })) == 2
+    })
+    .await;
+    scene.rehearsal.faults().end(rule);
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(1).await, Outcome::SendFailed);
+    for name in ["ubuntu", "linux"] {
+        let phase = phase(process.rollout(EAST, name));
+        assert!(matches!(phase, Some(SendPhase::Unknown(_))), "{phase:?}");
+    }
+    assert_eq!(scene.commands(EAST).len(), 0);
+}
+
+/// Looking at it again sends nothing, and its hosts can be retried from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settled_deployment_is_taken_up_for_a_retry() {
+    let scene = scene().await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    outputs(&mut process).await;
+    let before = rows(&process.state);
+    process.leave().await;
+    drop(process);
+    let mut process = scene.attach();
+    process.settled_again(2).await;
+    assert_eq!(rows(&process.state), before);
+    assert_eq!(scene.requests("SendCommand").len(), 4);
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set.len(), 2);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
+    assert_eq!(scene.requests("SendCommand").len(), 6);
+}
+
+/// The second one sees every fact as it comes and who drives; it can do nothing, until the first is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_watches_live_and_takes_over_when_the_first_is_gone() {
+    let scene = scene().await;
+    // Nobody sees a host of these regions move before this ends.
+    let faults = scene.rehearsal.faults();
+    let blind = |region| faults.add(Rule::on("ListCommandInvocations", Act::Throttle).within(region));
+    let (blind_east, blind_ohio) = (blind(EAST), blind(OHIO));
+    let mut first = scene.start().await;
+    first.until("the sends", |process| process.has_sent(EAST)).await;
+    let mut second = scene.attach();
+    second.until("the watch", |process| process.watching.is_some()).await;
+    let driver = second.watching.clone().expect("it watches");
+    assert_eq!(driver.kind, Kind::Locked);
+    assert!(driver.what.as_str().contains("by ada on laptop, process 1"), "{driver}");
+    second.act(Action::Cancel(quarterdeck::engine::Scope::All));
+    second.until("a refusal", |process| !process.notices.is_empty()).await;
+    assert!(
+        second.notices[0].what.as_str().contains("only watched"),
+        "{}",
+        second.notices[0]
+    );
+    second.act(Action::TakeOver);
+    second
+        .until("another refusal", |process| process.notices.len() == 2)
+        .await;
+    assert_eq!(second.notices[1].kind, Kind::Locked);
+    // A third cannot begin another one either.
+    let mut third = scene.planned().await;
+    third.act(Action::Start);
+    third.until("the lock", |process| !process.blocked.is_empty()).await;
+    assert_eq!(third.blocked[0].kind, Kind::Locked);
+    third.leave().await;
+
+    faults.end(blind_east);
+    first.until("a host", Process::has_begun).await;
+    let seen = first.state.seq;
+    second
+        .until("what the first one saw", |process| process.state.seq >= seen)
+        .await;
+    assert_eq!(second.facts[..10], first.facts[..10]);
+    drop(first);
+    second.until("the orphan", |process| process.orphaned).await;
+    second.act(Action::TakeOver);
+    second.until("the wheel", |process| process.watching.is_none()).await;
+    faults.end(blind_ohio);
+    assert_eq!(second.settled().await, Outcome::HostsFailed);
+    outputs(&mut second).await;
+    assert_eq!(rows(&second.state), undisturbed().await);
+    let resumed = second.count(|fact| matches!(fact, Fact::DeploymentResumed { driver } if driver.pid == 2));
+    assert_eq!(resumed, 1);
+    assert_eq!(scene.requests("SendCommand").len(), 4);
+}
+
+/// A watch over a deployment that ends in the other process's hands sees the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_the_end_that_the_driver_sees() {
+    let scene = scene().await;
+    let mut first = scene.start().await;
+    first.until("the sends", |process| process.has_sent(EAST)).await;
+    let mut second = scene.attach();
+    second.until("the watch", |process| process.watching.is_some()).await;
+    let outcome = first.settled().await;
+    outputs(&mut first).await;
+    assert_eq!(second.settled().await, outcome);
+    outputs(&mut second).await;
+    assert_eq!(rows(&second.state), rows(&first.state));
+    assert_eq!(second.count(|fact| matches!(fact, Fact::DeploymentResumed { .. })), 0);
+}

@@ -1,0 +1,213 @@
+//! A retry goes to exactly the hosts that it names, at most fifty at a time, and says first what it would pull.
+
+use std::collections::BTreeSet;
+
+use quarterdeck::engine::Action;
+use quarterdeck::names::{HostId, Millis, Region};
+use quarterdeck::rehearsal::fleet::Fate;
+use quarterdeck::rehearsal::sample::Sample;
+use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendTo};
+use serde_json::json;
+
+use crate::scene::{EAST, Process, Scene, TINY, hosts, rows};
+
+/// No host keeps others from starting, so that the story alone decides who fails.
+const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
+/// An Ubuntu and an Amazon Linux host fail at their first attempt.
+const TWO_FAIL: &str = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n\
+                        [[host]]\nregion = \"us-east-1\"\nnumber = 4\nfates = [\"unhealthy\", \"success\"]\n";
+
+fn failed(process: &Process, name: &str) -> Vec<HostId> {
+    hosts(process.rollout(EAST, name), |status| *status == HostStatus::Failed)
+}
+
+#[tokio::test]
+async fn a_retry_goes_to_exactly_the_hosts_that_failed_with_the_same_command() {
+    let scene = Scene::set_with(&format!("{TINY}{TWO_FAIL}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let names = ["ubuntu", "linux"];
+    let expected = names.map(|name| failed(&process, name));
+    assert_eq!(expected.each_ref().map(Vec::len), [1, 1]);
+    process
+        .until("what the hosts printed", |process| {
+            process.count(|fact| matches!(fact, Fact::OutputRead { .. })) == 2
+        })
+        .await;
+    let set = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    let sent = scene.requests("SendCommand");
+    assert_eq!(sent.len(), 4);
+    for (name, expected) in names.iter().zip(&expected) {
+        let rollout = process.rollout(EAST, name);
+        let [first, second] = [0, 1].map(|at| {
+            let comment = json!(rollout.sends[at].token.as_str());
+            let request = sent.iter().find(|request| request.body["Comment"] == comment);
+            request.expect("it was sent").body.clone()
+        });
+        let ids: Vec<&str> = expected.iter().map(HostId::as_str).collect();
+        let mut like_the_first = first.clone();
+        like_the_first["Comment"] = second["Comment"].clone();
+        like_the_first.as_object_mut().expect("it is one").remove("Targets");
+        like_the_first["InstanceIds"] = json!(ids);
+        assert_eq!(second, like_the_first, "{name}");
+        for host in &rollout.hosts {
+            let attempts = if expected.contains(&host.id) { 2 } else { 1 };
+            assert_eq!(host.attempts.len(), attempts, "{:#?}", rows(&process.state));
+        }
+        let host = rollout.host(&expected[0]).expect("it is there");
+        assert_eq!(host.attempts[0].status, HostStatus::Failed, "the first attempt is kept");
+        let output = host.attempts[0].output.as_ref().expect("with what it printed");
+        assert!(!output.stderr.is_empty());
+        assert_eq!(host.attempts[0].exit_code, Some(1));
+    }
+    scene.sent_once(&process.state);
+}
+
+#[tokio::test]
+async fn a_host_that_succeeded_is_never_retried() {
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    let host = process.rollout(EAST, "ubuntu").hosts[0].id.clone();
+    let key = (Region::new(EAST), process.rollout(EAST, "ubuntu").name.clone());
+    let mut set = process.state.retry_set(&Selection::Unsuccessful(None));
+    assert!(set.is_empty());
+    set.hosts.insert(key, vec![host]);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: true,
+    });
+    process.until("a refusal", |process| !process.notices.is_empty()).await;
+    assert!(process.notices[0].what.as_str().contains("nothing to retry"));
+    assert_eq!(scene.requests("SendCommand").len(), 2);
+}
+
+/// SSM takes fifty instance ids at most; the next ones go out when those before are done, so that MaxConcurrency holds.
+#[tokio::test]
+async fn a_large_retry_goes_out_in_chunks_of_fifty_one_after_the_other() {
+    // 78 Ubuntu and 52 Amazon Linux hosts.
+    let story = "regions = [\"us-east-1\"]\nhosts = 130\n[trouble]\nfail = 130\n";
+    let scene = Scene::set_with(story, &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set.len(), 130);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    for (name, sizes) in [("ubuntu", [50, 28]), ("linux", [50, 2])] {
+        let rollout = process.rollout(EAST, name);
+        let chunks: Vec<&Vec<HostId>> = rollout
+            .sends
+            .iter()
+            .filter_map(|send| match &send.to {
+                SendTo::Targets => None,
+                SendTo::Hosts(hosts) => Some(hosts),
+            })
+            .collect();
+        assert_eq!(chunks.iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), sizes);
+        let all: BTreeSet<&HostId> = chunks.into_iter().flatten().collect();
+        assert_eq!(all.len(), rollout.hosts.len(), "every host once");
+        let first = rollout.sends[1].command().expect("SSM has it").clone();
+        let second = rollout.sends[2].token.clone();
+        let ended = process.first(|fact| matches!(fact, Fact::CommandEnded { command, .. } if *command == first));
+        let intended = process.first(|fact| matches!(fact, Fact::SendIntended { token, .. } if *token == second));
+        assert!(ended.is_some() && ended < intended, "{ended:?} {intended:?}");
+        assert!(rollout.hosts.iter().all(|host| host.attempts.len() == 2));
+    }
+    scene.sent_once(&process.state);
+}
+
+/// What max_errors allows, it allows of the whole retry: a second chunk does not go out into the same wall.
+#[tokio::test]
+async fn a_retry_that_fails_again_stops_before_its_next_chunk_and_says_so() {
+    let story = "regions = [\"us-east-1\"]\nhosts = 130\n[trouble]\nfail = 130\n";
+    let scene = Scene::set(story).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    let ids: Vec<HostId> = process
+        .rollout(EAST, "ubuntu")
+        .hosts
+        .iter()
+        .map(|host| host.id.clone())
+        .collect();
+    for id in &ids {
+        assert!(scene.rehearsal.tell(&Region::new(EAST), id, &[Fate::DiskFull]));
+    }
+    let all = process.state.retry_set(&Selection::Unsuccessful(None));
+    let mut set = all.clone();
+    set.hosts.retain(|(_, name), _| name.as_str() == "ubuntu");
+    assert!(set.len() > 50, "the fleet fails as a whole: {}", set.len());
+    let left = set.len() - 50;
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
+    let said = process.notices.first().expect("it says that it stopped");
+    assert!(
+        said.what.as_str().contains(&format!("stopped before {left} host")),
+        "{said}"
+    );
+    assert_eq!(process.rollout(EAST, "ubuntu").sends.len(), 2);
+}
+
+/// Hosts pull `latest`. When that is not this deployment's image any more, nothing goes out before the operator knows.
+#[tokio::test]
+async fn a_moved_latest_is_said_before_a_retry_and_sent_only_on_another_word() {
+    let scene = Scene::set_with(&format!("{TINY}{TWO_FAIL}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    let region = Region::new(EAST);
+    let other = scene
+        .rehearsal
+        .ecr()
+        .preload(
+            &region,
+            &Sample::repository(&region),
+            &["latest"],
+            b"somebody else's",
+            Millis::now(),
+        )
+        .expect("the repository is there");
+    let set = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::Retry {
+        set: set.clone(),
+        despite_moved_tag: false,
+    });
+    process.until("the warning", |process| process.checked.is_some()).await;
+    let (asked, moved) = process.checked.take().expect("it was checked");
+    assert_eq!(asked, set);
+    assert_eq!(moved.len(), 1);
+    assert_eq!((moved[0].tag.as_str(), moved[0].now.as_ref()), ("latest", Some(&other)));
+    assert_eq!(scene.requests("SendCommand").len(), 2, "nothing went out");
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: true,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+/// Where it cannot be looked up, nobody knows what the hosts would pull, and that is said.
+#[tokio::test]
+async fn a_latest_that_cannot_be_looked_up_is_said_before_a_retry() {
+    use quarterdeck::rehearsal::faults::{Act, Rule};
+    let scene = Scene::set_with(&format!("{TINY}{TWO_FAIL}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    scene.rehearsal.faults().add(Rule::on("DescribeImages", Act::Denied));
+    let set = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::CheckRetry(set));
+    process.until("the warning", |process| process.checked.is_some()).await;
+    let (_, moved) = process.checked.take().expect("it was checked");
+    let problem = moved[0].problem.as_ref().expect("it says why");
+    assert!(problem.what.as_str().contains("ecr:DescribeImages"), "{problem}");
+    assert_eq!(scene.requests("SendCommand").len(), 2);
+}
