@@ -204,7 +204,7 @@ impl Begin {
             street: scene.world.street.clone(),
             machine: Machine {
                 registry: scene.world.ecr.clone(),
-                clock: scene.time.clock(),
+                clock: scene.time.clock(0),
                 work: scene.trouble.clone(),
             },
             time: scene.time.clone(),
