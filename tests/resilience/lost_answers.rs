@@ -53,12 +53,13 @@ async fn a_command_is_found_though_the_clocks_differ() {
 #[tokio::test]
 async fn a_search_that_is_throttled_and_shown_nothing_at_first_goes_on() {
     let scene = Scene::set(TINY).await;
+    let mut process = scene.planned().await;
     let faults = scene.rehearsal.faults();
     faults.add(Rule::on("SendCommand", Act::ResetAfter).times(1));
     faults.add(Rule::on("ListCommands", Act::Throttle).times(4));
     faults.add(Rule::on("ListCommands", Act::ServerError(500)).times(3));
     faults.add(Rule::on("ListCommands", Act::EmptyLists).times(4));
-    let mut process = scene.start().await;
+    process.act(Action::Start);
     assert_eq!(process.settled().await, Outcome::Succeeded);
     assert_eq!(scene.requests("SendCommand").len(), 2);
     scene.sent_once(&process.state);
