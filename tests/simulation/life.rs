@@ -112,7 +112,7 @@ struct Scene {
 
 impl Scene {
     /// One process after another on machines that share their time: the second comes after `company`, watches, and takes
-    /// over when the first dies. `true` where the deployment is done with.
+    /// over when the first is gone. `true` where the deployment is done with.
     fn live(&mut self, dir: &Path, crashes: [Crash; 2], company: Option<Duration>) -> bool {
         let runtime = runtime();
         let ended = runtime.block_on(async {
@@ -144,7 +144,7 @@ impl Scene {
                 }
             };
             match watching.flatten() {
-                Some(handle) if first.dead.is_cancelled() => {
+                Some(handle) if !done => {
                     self.told.takeovers += 1;
                     tokio::select! {
                         biased;
@@ -180,7 +180,7 @@ async fn dies(process: &Process) {
                 () = process.dead.cancelled() => {}
             }
         }
-        Crash::Never | Crash::BeforeFact(_) | Crash::AfterFact(_) | Crash::AtSend(..) => {
+        Crash::Never | Crash::BeforeFact(_) | Crash::AfterFact(_) | Crash::AtSend(..) | Crash::FullDisk(_) => {
             tokio::select! {
                 () = process.dead.cancelled() => {}
                 () = tokio::time::sleep(LIFE) => panic!("the process still lives after {LIFE:?}"),

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use quarterdeck::engine::{Action, Handle, Scope, Update};
 use quarterdeck::names::{HostId, Region, RolloutName, Token};
 use quarterdeck::state::{
-    BuildPhase, Fact, Outcome, PushPhase, Selection, SendPhase, SendTo, State, TagPhase, Verdict,
+    BuildPhase, Fact, Outcome, PushPhase, RetrySet, Selection, SendPhase, SendTo, State, TagPhase, Verdict,
 };
 use quarterdeck::text::Clean;
 
@@ -31,6 +31,8 @@ pub struct Operator {
     pub unknown: u64,
     cancels: u32,
     leaves: u32,
+    /// Hosts that could be retried a while ago.
+    stale: Option<RetrySet>,
 }
 
 impl Operator {
@@ -46,6 +48,7 @@ impl Operator {
             unknown: 0,
             cancels: u32::from(rng.u8(0..4) == 0),
             leaves: u32::from(rng.u8(0..4) == 0),
+            stale: None,
         }
     }
 }
@@ -127,6 +130,7 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                 assert!(!problem.what.as_str().contains("a defect in Quarterdeck"), "{problem}");
             }
             Some(Update::Stopped(None)) => return over,
+            Some(Update::Stopped(Some(_))) if world.book.disk_was_full() => return false,
             Some(Update::Stopped(Some(problem))) => panic!("the engine stopped: {problem}"),
             None => panic!("the engine went away without a word"),
             Some(Update::Checks(_)) => {}
@@ -135,7 +139,8 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
 }
 
 fn act(handle: &Handle, action: Action) {
-    handle.actions.send(action).expect("the engine listens");
+    // An engine that does not listen any more has said why.
+    let _ = handle.actions.send(action);
 }
 
 impl Operator {
@@ -177,7 +182,7 @@ impl Operator {
             return;
         }
         let one = hosts[self.rng.usize(0..hosts.len())].clone();
-        match self.rng.u8(0..4) {
+        match self.rng.u8(0..7) {
             0 => act(
                 handle,
                 Action::ReadOutput {
@@ -186,6 +191,20 @@ impl Operator {
                     host: one.2,
                 },
             ),
+            2 => self.mischief(handle, state),
+            // What was right a while ago, and twice.
+            3 if self.rounds > 0 => match self.stale.take() {
+                Some(set) => {
+                    self.rounds -= 1;
+                    let despite_moved_tag = self.rng.bool();
+                    for set in [set.clone(), set] {
+                        act(handle, Action::Retry { set, despite_moved_tag });
+                    }
+                }
+                None => {
+                    self.stale = Some(state.retry_set(&Selection::Unsuccessful(None))).filter(|set| !set.is_empty())
+                }
+            },
             // A retry while others still run.
             1 if self.rounds > 0 => {
                 let set = state.retry_set(&Selection::Hosts(vec![one]));
@@ -201,6 +220,21 @@ impl Operator {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Something that may not be done now; the engine has to know.
+    fn mischief(&mut self, handle: &Handle, state: &State) {
+        let lane = &state.lanes[self.rng.usize(0..state.lanes.len())];
+        let rollout = &lane.rollouts[self.rng.usize(0..lane.rollouts.len())];
+        let accepted = rollout.sends.iter().find(|send| send.command().is_some());
+        match (self.rng.u8(0..6), state.builds.first(), accepted) {
+            (0, ..) => act(handle, Action::Resend(lane.region.clone(), rollout.name.clone())),
+            (1, ..) => act(handle, Action::RetryPush(lane.region.clone())),
+            (2, Some(build), _) => act(handle, Action::RetryBuild(build.id.clone())),
+            (3, _, Some(send)) => act(handle, Action::Abandon(send.token.clone())),
+            (4, ..) => act(handle, Action::TakeOver),
+            _ => act(handle, Action::Start),
         }
     }
 

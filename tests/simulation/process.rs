@@ -1,7 +1,7 @@
 //! One process of an operator: what ends with it when it dies, and what it is held to while it lives.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use quarterdeck::engine::ports::{Held, Ledger};
 use quarterdeck::journal::{Archive, Journal};
 use quarterdeck::names::DeploymentId;
 use quarterdeck::plan::Plan;
-use quarterdeck::problem::Problem;
+use quarterdeck::problem::{Kind, Problem};
 use quarterdeck::state::{Driver, Fact, Recorded};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ pub struct Book {
     durable: AtomicU64,
     intended: Mutex<HashSet<String>>,
     drivers: AtomicU32,
+    disk_is_full: AtomicBool,
 }
 
 impl Book {
@@ -43,6 +44,11 @@ impl Book {
         self.durable.load(Ordering::Relaxed)
     }
 
+    /// Whether a process has ended, or will, because nothing could be written any more.
+    pub fn disk_was_full(&self) -> bool {
+        self.disk_is_full.load(Ordering::Relaxed)
+    }
+
     /// A SendCommand with this Comment leaves a process.
     pub fn sends(&self, token: &str) {
         if !lock(&self.intended).contains(token) {
@@ -56,7 +62,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Where a process dies: before or after the append of a fact is durable, when SSM has a command and its answer is on
-/// the way, or at some moment.
+/// the way, at some moment; or where it has to give up.
 #[derive(Debug, Clone, Copy)]
 pub enum Crash {
     Never,
@@ -65,16 +71,19 @@ pub enum Crash {
     /// At the n-th SendCommand, which reaches SSM so much later.
     AtSend(u32, Duration),
     AtMoment(Duration),
+    /// From this fact on the disk is full, until there is room again for the next process.
+    FullDisk(u32),
 }
 
 impl Crash {
     pub fn draw(rng: &mut Rng) -> Self {
-        match rng.u8(0..10) {
+        match rng.u8(0..11) {
             0 | 1 => Self::BeforeFact(rng.u32(1..60)),
             2 | 3 => Self::AfterFact(rng.u32(1..60)),
             4 | 5 => Self::AtMoment(Duration::from_millis(rng.u64(10..240_000))),
             6 => Self::AtSend(rng.u32(1..4), Duration::ZERO),
             7 => Self::AtSend(rng.u32(1..4), Duration::from_millis(rng.u64(1..60_000))),
+            8 => Self::FullDisk(rng.u32(1..60)),
             _ => Self::Never,
         }
     }
@@ -115,7 +124,12 @@ impl Process {
         let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         match self.crash {
             Crash::AtSend(at, late) if at == number => Some(late),
-            Crash::Never | Crash::BeforeFact(_) | Crash::AfterFact(_) | Crash::AtSend(..) | Crash::AtMoment(_) => None,
+            Crash::Never
+            | Crash::BeforeFact(_)
+            | Crash::AfterFact(_)
+            | Crash::AtSend(..)
+            | Crash::AtMoment(_)
+            | Crash::FullDisk(_) => None,
         }
     }
 
@@ -186,6 +200,12 @@ impl Ledger for Struck {
             && strikes(at)
         {
             self.die().await;
+        }
+        if let Crash::FullDisk(at) = process.crash
+            && before + count > at
+        {
+            book.disk_is_full.store(true, Ordering::Relaxed);
+            return Err(Problem::new(Kind::Config, "no space left on device", "make room"));
         }
         // The disk takes its time, and whoever does not wait for it is found out.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..8))).await;
