@@ -27,11 +27,12 @@ fn number(region: &SsmRegion, id: &CommandId) -> Option<usize> {
     (0..region.fleet().commands().len()).find(|number| region.command_id(*number) == Some(id.as_str()))
 }
 
-/// The id of the command with this token, if SSM has it.
+/// The id of the command with this token, if SSM has it. It never has two.
 pub fn command(world: &World, time: &Time, region: &Region, token: &Token) -> Option<String> {
     look(world, time, region, |region, fleet| {
-        let mut numbers = 0..fleet.commands().len();
-        let number = numbers.find(|number| region.comment(*number) == Some(token.as_str()))?;
+        let mut numbers = (0..fleet.commands().len()).filter(|number| region.comment(*number) == Some(token.as_str()));
+        let number = numbers.next()?;
+        assert!(numbers.next().is_none(), "{token} was sent twice");
         region.command_id(number).map(str::to_owned)
     })
 }
