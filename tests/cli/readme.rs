@@ -55,16 +55,15 @@ fn the_table_of_options_is_the_command_lines() {
         own.cloned().collect()
     };
     let top = options(&cli);
-    let (global, deploy): (Vec<&clap::Arg>, Vec<&clap::Arg>) = top.iter().partition(|arg| arg.is_global_set());
+    let global: Vec<&clap::Arg> = top.iter().filter(|arg| arg.is_global_set()).collect();
     table("Of every command:", &global);
-    table("Of `deploy`:", &deploy);
-    let shared = |command: &str| -> Vec<clap::Arg> {
-        let command = cli.find_subcommand(command).expect("the command is there");
-        options(command)
-    };
-    let is_of_deploy = |arg: &clap::Arg| deploy.iter().any(|other| other.get_id() == arg.get_id());
+    let of = |name: &str| options(cli.find_subcommand(name).expect("the command is there"));
+    let deploy = of("deploy");
+    table("Of `deploy`:", &deploy.iter().collect::<Vec<_>>());
+    let is_of_deploy =
+        |arg: &clap::Arg| arg.get_long().is_some() && deploy.iter().any(|one| one.get_env() == arg.get_env());
     for name in ["plan", "attach", "history", "rehearse"] {
-        let own = shared(name);
+        let own = of(name);
         let (of_deploy, own): (Vec<&clap::Arg>, Vec<&clap::Arg>) = own.iter().partition(|arg| is_of_deploy(arg));
         let same: Vec<String> = of_deploy
             .iter()
