@@ -137,6 +137,7 @@ pub async fn run(
         seen: 0,
         started: false,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
+        retry_asked: false,
         role: match &task {
             Task::Plan | Task::Deploy(_) => Role::Drives,
             Task::Attach { .. } => Role::Hears,
@@ -173,6 +174,8 @@ struct Follower<W> {
     started: bool,
     /// A retry was asked for on the command line and is not sent yet.
     retry_due: bool,
+    /// The engine was asked for it.
+    retry_asked: bool,
 }
 
 impl<W: Write> Follower<W> {
@@ -236,6 +239,10 @@ impl<W: Write> Follower<W> {
             Update::RetryChecked { set, moved } => self.retry(set, &moved),
             // A start that was refused, by the deploy lock for instance, will not come any more.
             Update::Notice(problem) if self.started && self.state.plan.is_none() => {
+                Some(Ending::Problems(vec![problem]))
+            }
+            // Nor will a retry: after its first send the deployment would no longer be settled.
+            Update::Notice(problem) if self.retry_asked && self.state.settled.is_some() => {
                 Some(Ending::Problems(vec![problem]))
             }
             Update::Notice(_) => None,
@@ -303,7 +310,7 @@ impl<W: Write> Follower<W> {
                 refused.remedy.as_str(),
             )]));
         }
-        self.retry_due = false;
+        (self.retry_due, self.retry_asked) = (false, true);
         self.ask(Action::CheckRetry(set))
     }
 

@@ -1,7 +1,7 @@
 //! Whole deployments by the binary, against the rehearsal's stand-ins.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -56,4 +56,61 @@ fn an_interrupt_leaves_the_hosts_running_with_exit_code_9() {
     assert!(last.contains("until this rehearsal's stand-ins end"), "{last}");
     let ran = Ran::new(&child.wait_with_output().expect("it ends"));
     assert_eq!((ran.code, ran.err.as_str()), (Some(9), ""));
+}
+
+/// The stand-ins alone, as long as this is held.
+struct Served {
+    child: Child,
+    environment: Vec<(String, String)>,
+}
+
+impl Served {
+    fn start(shell: &Shell) -> Self {
+        let mut child = shell
+            .command(&format!("{FAST} --serve"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let out = BufReader::new(child.stdout.take().expect("it is a pipe"));
+        let mut environment = Vec::new();
+        for line in out.lines().map_while(Result::ok) {
+            if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
+                environment.push((name.to_owned(), value.to_owned()));
+            } else if let Some(folder) = line.strip_prefix("cd ") {
+                environment.push(("PWD".to_owned(), folder.to_owned()));
+                break;
+            }
+        }
+        Self { child, environment }
+    }
+
+    /// Runs a command in the sample repository, as another shell would.
+    fn run(&self, shell: &Shell, line: &str) -> Ran {
+        let folder = self.environment.iter().find(|(name, _)| name == "PWD");
+        let (_, folder) = folder.expect("it names its folder");
+        let mut command = shell.command(line);
+        command.current_dir(folder).envs(self.environment.iter().cloned());
+        Ran::new(&command.output().expect("the binary runs"))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_failed_is_retried_from_the_command_line_until_every_host_succeeded() {
+    let shell = Shell::new();
+    let served = Served::start(&shell);
+    let ran = served.run(&shell, "deploy -y --progress quiet");
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let ran = served.run(&shell, "attach --retry unsuccessful -y --progress plain");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(ran.out.contains("36 of 36 hosts succeeded"), "{ran:#?}");
+    // Nothing is left to retry, and nothing is sent.
+    let ran = served.run(&shell, "attach --retry unsuccessful -y --progress quiet");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
 }

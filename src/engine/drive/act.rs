@@ -79,6 +79,8 @@ impl Drive {
 
     /// A confirmed retry goes ahead if no tag moved; otherwise the operator is told first.
     pub(super) fn retry_checked(&mut self, set: RetrySet, moved: Vec<MovedTag>, confirmed: bool) {
+        // The check is answered here; its task may still be ending when the next one is asked for.
+        self.busy.retain(|_, work| *work != Work::RetryCheck);
         if confirmed && moved.is_empty() {
             self.retry(&set);
         } else {
