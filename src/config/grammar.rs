@@ -239,16 +239,20 @@ pub(super) const MAX_ERRORS: Grammar = Grammar {
     },
 };
 
-/// A target's key, as far as Run Command knows it.
+/// A target's key, as far as Run Command knows it and its hosts can be listed beforehand.
 pub(super) const TARGET_KEY: Grammar = Grammar {
-    name: "a target key of Run Command",
-    allowed: "`tag:KEY`, `InstanceIds` or `resource-groups:Name`, at most 163 characters",
+    name: "a target key that Quarterdeck takes",
+    allowed: "`tag:KEY` or `InstanceIds`, at most 163 characters",
     fits: |text| {
         text.chars().count() <= 163
-            && (matches!(text, "InstanceIds" | "resource-groups:Name")
-                || text.strip_prefix("tag:").is_some_and(|key| !key.is_empty()))
+            && (text == "InstanceIds" || text.strip_prefix("tag:").is_some_and(|key| !key.is_empty()))
     },
 };
+
+/// Whether Run Command takes this key and Quarterdeck does not.
+pub(super) fn is_resource_group(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with("resource-groups:")
+}
 
 /// A managed node's id.
 pub(super) const INSTANCE_ID: Grammar = Grammar {

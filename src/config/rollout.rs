@@ -131,8 +131,12 @@ fn target(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<TargetTable> {
     let key_fits = (grammar::TARGET_KEY.fits)(key);
     if !key_fits {
         let what = format!("`{key}` is not {}", grammar::TARGET_KEY.name);
-        let mistake =
-            Mistake::new(value.key_at.clone(), what).help(format!("allowed: {}", grammar::TARGET_KEY.allowed));
+        let mistake = Mistake::new(value.key_at.clone(), what);
+        let mistake = if grammar::is_resource_group(key) {
+            mistake.help("SSM cannot list the hosts of a resource group, so nobody could say beforehand whom it goes to: name the group's tags")
+        } else {
+            mistake.help(format!("allowed: {}", grammar::TARGET_KEY.allowed))
+        };
         reader.mistake(match meant_key(key) {
             Some(meant) => mistake.label(format!("did you mean \"{meant}\"?")),
             None => mistake,
@@ -146,15 +150,14 @@ fn target(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<TargetTable> {
             return None;
         }
     };
-    let max = if key == "resource-groups:Name" { 1 } else { TARGETS_MAX };
-    if values.len() > max {
+    if values.len() > TARGETS_MAX {
         reader.mistake(
             Mistake::new(
                 value.at.clone(),
                 format!("`{}` has {} values", value.name, values.len()),
             )
             .help(format!(
-                "Run Command takes at most {max} of them; a host has to match any one"
+                "Run Command takes at most {TARGETS_MAX} of them; a host has to match any one"
             )),
         );
     }
@@ -167,9 +170,8 @@ fn target(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<TargetTable> {
 /// The key that was probably meant; a word of its own is a tag's.
 fn meant_key(key: &str) -> Option<String> {
     let (kind, rest) = key.split_once(':').unwrap_or(("tag", key));
-    match near_miss(key, ["instanceids", "resource-groups:name"]) {
-        Some("instanceids") => Some("InstanceIds".to_owned()),
-        Some(_) => Some("resource-groups:Name".to_owned()),
+    match near_miss(key, ["instanceids"]) {
+        Some(_) => Some("InstanceIds".to_owned()),
         None if kind.eq_ignore_ascii_case("tag") && !rest.is_empty() => {
             let meant = format!("tag:{rest}");
             (grammar::TARGET_KEY.fits)(&meant).then_some(meant)

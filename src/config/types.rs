@@ -259,7 +259,7 @@ pub struct RolloutConfig {
 /// One key that selects hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetConfig {
-    /// `tag:Key`, `InstanceIds` or `resource-groups:Name`.
+    /// `tag:Key` or `InstanceIds`.
     pub key: Clean,
     /// Any of these; never empty.
     pub values: Vec<Template>,

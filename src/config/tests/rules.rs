@@ -205,7 +205,6 @@ const RULES: &[Rule] = &[
             "document_version = '$DEFAULT'",
             "targets = { 'tag:A' = 'a', 'tag:B' = ['1', '2', '3', '4', '5'], 'tag:C' = 'c', 'tag:D' = '', 'tag:E' = 'e' }",
             "targets = { InstanceIds = ['i-0123456789abcdef0', 'mi-0123456789abcdef0', 'i-01234567'] }",
-            "targets = { 'resource-groups:Name' = ['{app}'] }",
             "parameters = { a = 'x', b = ['x', '{sha}'], c = { secret_env = 'NPM_TOKEN' } }",
             "delivery_timeout = 30",
             "delivery_timeout = 2_592_000",
@@ -254,7 +253,14 @@ const RULES: &[Rule] = &[
                 "targets = { InstanceIds = ['i-123'] }",
                 "`InstanceIds` is not an instance's id",
             ),
-            ("targets = { 'resource-groups:Name' = ['a', 'b'] }", "has 2 values"),
+            (
+                "targets = { 'resource-groups:Name' = ['a'] }",
+                "SSM cannot list the hosts of a resource group",
+            ),
+            (
+                "targets = { 'resource-groups:ResourceTypeFilters' = ['a'] }",
+                "name the group's tags",
+            ),
             ("targets = ['tag:OS=Linux']", "`rollout.targets` must be a table"),
             ("targets = { 'tag:A' = 1 }", "must be a string or a list of strings"),
             ("parameters = { a = 1 }", "`rollout.parameters.a` must be a string"),
