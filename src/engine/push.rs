@@ -57,6 +57,14 @@ async fn push(means: &Means, region: &Region, job: &Job) -> Result<Fact, Problem
     let mut tries = 0;
     let pushed = loop {
         means.show(Progress::PushReset { region: region.clone() });
+        // The reset has wiped every note before.
+        if renewed {
+            note(
+                means,
+                region,
+                "the registry's token had expired: pushing with a fresh one",
+            );
+        }
         let spec = PushSpec {
             region: region.clone(),
             image: image.clone(),
@@ -75,7 +83,6 @@ async fn push(means: &Means, region: &Region, job: &Job) -> Result<Fact, Problem
             Ok(pushed) => break pushed,
             Err(PushFailure::Expired(_)) if !renewed => {
                 renewed = true;
-                note(means, region, "the registry's token has expired: fetching a fresh one");
                 login = self::login(means, region).await?;
             }
             Err(PushFailure::Transient(problem)) => {
