@@ -10,7 +10,7 @@ mod watchdog;
 use bollard::BollardRequest;
 use bollard::errors::Error;
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::{CreateImageOptions, TagImageOptionsBuilder};
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptionsBuilder};
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,9 @@ pub(super) async fn run(
     let work = async {
         let path = path(&spec, &target)?;
         tag(link, &spec, &target, &mask).await?;
-        push(link, &spec, path, &target, &mask, &sink, traffic).await
+        let pushed = push(link, &spec, path, &target, &mask, &sink, traffic).await?;
+        untag(link, &spec).await;
+        Ok(pushed)
     };
     tokio::select! {
         biased;
@@ -62,6 +64,20 @@ async fn tag(link: &Link, spec: &PushSpec, target: &Target<'_>, mask: &Mask) -> 
         .build();
     let tagged = link.api.tag_image(spec.image.as_str(), Some(options)).await;
     tagged.map_err(|error| failure(link, target, mask, &error))
+}
+
+/// Takes the registry's tag off the image again: it has served its end, and each deployment would leave one more.
+///
+/// The push is complete whatever comes of this, and an image that has no other name stays as it is.
+async fn untag(link: &Link, spec: &PushSpec) {
+    let name = format!("{}:{}", spec.repository, spec.tag);
+    let others = match link.api.inspect_image(&name).await {
+        Ok(image) => image.repo_tags.into_iter().flatten().any(|other| other != name),
+        Err(_) => false,
+    };
+    if others && let Err(error) = link.api.remove_image(&name, None::<RemoveImageOptions>, None).await {
+        tracing::debug!(%error, "the registry's tag stays on the image");
+    }
 }
 
 /// The request's path. An engine that is given no tag pushes every tag of the repository, so there must be one; and what
