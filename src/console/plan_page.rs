@@ -438,44 +438,68 @@ fn twice(lane: &LanePlan) -> Vec<(String, Vec<String>)> {
     rollouts.into_values().filter_map(double).collect()
 }
 
-/// What the error limits really allow, once for all rollouts where it is the same.
+/// What the error limits really allow, once for all rollouts whose limits read the same.
 fn limits(ctx: &Ctx, plan: &Plan, width: usize, lines: &mut Vec<Line<'static>>) {
-    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    let mut said: Vec<Limit> = Vec::new();
     for lane in &plan.lanes {
         for rollout in &lane.rollouts {
-            let limits = rollout.limits(rollout.expected.len());
-            let text = format!(
-                "max_errors {} and max_concurrency {}: up to {} can fail before SSM stops",
-                rollout.max_errors,
-                rollout.max_concurrency,
-                words::plural(limits.worst_case, "host")
-            );
+            let worst = rollout.limits(rollout.expected.len()).worst_case;
             let whose = format!("{} {}", lane.region, rollout.name);
-            match said.iter_mut().find(|(other, _)| *other == text) {
-                Some((_, names)) => names.push(whose),
-                None => said.push((text, vec![whose])),
+            let same = |other: &&mut Limit| {
+                other.errors == rollout.max_errors.as_str() && other.concurrency == rollout.max_concurrency.as_str()
+            };
+            match said.iter_mut().find(same) {
+                Some(limit) => {
+                    limit.worst = (limit.worst.0.min(worst), limit.worst.1.max(worst));
+                    limit.whose.push(whose);
+                }
+                None => said.push(Limit {
+                    errors: rollout.max_errors.as_str(),
+                    concurrency: rollout.max_concurrency.as_str(),
+                    worst: (worst, worst),
+                    whose: vec![whose],
+                }),
             }
         }
     }
     let alone = said.len() == 1;
-    for (text, names) in said {
+    for limit in said {
         let whose = if alone {
             String::new()
         } else {
-            format!("{}: ", words::names(&names, names.len(), 2))
+            format!("{}: ", words::names(&limit.whose, limit.whose.len(), 2))
         };
-        for (at, line) in words::wrap(&format!("{whose}{text}"), width.saturating_sub(10))
-            .iter()
-            .enumerate()
-        {
-            lines.push(titled(
-                ctx,
-                if at == 0 { "limits" } else { "" },
-                line,
-                Style::new(),
-                width,
-            ));
+        let text = format!("{whose}{}", limit.text());
+        for (at, line) in words::wrap(&text, width.saturating_sub(10)).iter().enumerate() {
+            let title = if at == 0 { "limits" } else { "" };
+            lines.push(titled(ctx, title, line, Style::new(), width));
         }
+    }
+}
+
+/// Error limits that several rollouts share.
+struct Limit<'a> {
+    errors: &'a str,
+    concurrency: &'a str,
+    /// How many hosts can fail, in the smallest of the rollouts and in the largest.
+    worst: (usize, usize),
+    whose: Vec<String>,
+}
+
+impl Limit<'_> {
+    fn text(&self) -> String {
+        let (least, most) = self.worst;
+        let smallest = if least == most {
+            String::new()
+        } else {
+            format!(" ({least} in the smallest rollout)")
+        };
+        format!(
+            "max_errors {} and max_concurrency {}: up to {} can fail before SSM stops{smallest}",
+            self.errors,
+            self.concurrency,
+            words::plural(most, "host"),
+        )
     }
 }
 
