@@ -119,7 +119,8 @@ impl Rehearsal {
         })?;
         let ecr = Arc::new(EcrStandIn::start(scratch.path(), &AccountId::new(ACCOUNT), &regions).await?);
         let (dir, names) = (scratch.path().to_owned(), regions.clone());
-        let made = tokio::task::spawn_blocking(move || sample::create(&dir, &names, since)).await;
+        // Its commits are dated by this machine's clock, whatever the story says of AWS's.
+        let made = tokio::task::spawn_blocking(move || sample::create(&dir, &names, Millis::now())).await;
         let sample = made.unwrap_or_else(|error| {
             let what = format!("making the rehearsal's repository broke off: {error}");
             Err(Problem::new(Kind::Unexpected, what, "start the rehearsal again"))

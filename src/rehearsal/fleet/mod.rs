@@ -155,15 +155,18 @@ impl Fleet {
         self.agenda.peek().map(|Reverse(entry)| entry.at)
     }
 
+    /// When a command that is sent now is over, whatever its hosts do.
+    pub fn expires_at(&self, now: Millis, delivery_ms: u64, execution_ms: u64) -> Millis {
+        self.pace.timeout(now, delivery_ms.saturating_add(execution_ms))
+    }
+
     /// Takes a command and returns its number.
     pub fn send(&mut self, now: Millis, launch: Launch) -> usize {
         let number = self.commands.len();
         let mut dice = self.dice(number, "send");
         let visible_at = self.pace.after(now, dice.between(200, 900));
         let resolved_at = self.pace.after(visible_at, dice.between(100, 400));
-        let expires_at = self
-            .pace
-            .timeout(now, launch.delivery_ms.saturating_add(launch.execution_ms));
+        let expires_at = self.expires_at(now, launch.delivery_ms, launch.execution_ms);
         self.commands.push(Command::new(launch, now, visible_at));
         self.plan(resolved_at, number, What::Resolve);
         self.plan(expires_at.max(resolved_at), number, What::Expire);

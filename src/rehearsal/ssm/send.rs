@@ -37,24 +37,24 @@ impl Region {
 
         let nodes = self.chosen(&whom)?;
         let delivery_ms = u64::try_from(timeout).unwrap_or(0) * 1000;
+        let execution_ms = execution_secs * 1000;
         let number = self.fleet.send(
             now,
             Launch {
                 nodes,
                 limits: Limits { concurrency, errors },
                 delivery_ms,
-                execution_ms: execution_secs * 1000,
+                execution_ms,
                 image,
             },
         );
-        let expires_ms = delivery_ms + execution_secs * 1000;
         let record = Record {
             id: id(self.seed, &self.name, number, now),
             comment,
             document,
             // What was asked for is echoed, not the number that it means.
             document_version: input.text("DocumentVersion")?.unwrap_or("$DEFAULT").to_owned(),
-            expires_at: Millis(now.0.saturating_add_unsigned(expires_ms)),
+            expires_at: self.fleet.expires_at(now, delivery_ms, execution_ms),
             parameters,
             instance_ids: whom.ids,
             targets: input.get("Targets").cloned().unwrap_or_else(|| json!([])),
