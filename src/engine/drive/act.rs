@@ -60,10 +60,9 @@ impl Drive {
         self.state.retry_set(&crate::state::Selection::Hosts(hosts.collect()))
     }
 
+    /// Every question is answered, even while another one is looked into: its task may have said its word already and
+    /// not have ended yet.
     fn check_retry(&mut self, set: RetrySet, confirmed: bool) {
-        if self.is_busy(&Work::RetryCheck) {
-            return self.refuse("another retry is being checked", "ask again once it is answered");
-        }
         let set = self.narrow(&set);
         let lanes = self.state.lanes.iter();
         let digests: Vec<(Region, Digest)> = lanes
