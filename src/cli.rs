@@ -51,6 +51,10 @@ impl Cli {
             }),
             Some(Command::Attach(attach)) => Command::Attach(Attach {
                 drive: attach.drive.or(self.run.drive),
+                reach: Reach {
+                    regions: first(attach.reach.regions, self.run.scope.regions),
+                    ..attach.reach
+                },
                 ..attach
             }),
             Some(Command::Rehearse(rehearse)) => Command::Rehearse(Rehearse {
@@ -185,7 +189,6 @@ pub struct Scope {
 
 impl Scope {
     fn or(self, other: Self) -> Self {
-        let first = |one: Vec<Region>, two: Vec<Region>| if one.is_empty() { two } else { one };
         Self {
             regions: first(self.regions, other.regions),
             exclude_regions: first(self.exclude_regions, other.exclude_regions),
@@ -300,9 +303,14 @@ pub struct Plan {
 /// `attach`.
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The deployment: its id as `history` shows it, or `latest`.
-    #[arg(default_value = "latest")]
+    /// The deployment: its id as `history` shows it, or `latest`. One that the history here does not have is looked for
+    /// in SSM.
+    #[arg(default_value = "latest", conflicts_with = "command_id")]
     pub id: String,
+
+    /// How a deployment is reached of which nothing is known here.
+    #[command(flatten)]
+    pub reach: Reach,
 
     /// Without the console: send the command again to these hosts, once nothing is under way.
     #[arg(long, value_name = "WHICH", env = "QUARTERDECK_RETRY")]
@@ -315,6 +323,30 @@ pub struct Attach {
     /// How it is driven.
     #[command(flatten)]
     pub drive: Drive,
+}
+
+/// Where a deployment is found that the history here does not have, and with which credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Reach {
+    /// The deployment that this SSM command belongs to, whoever sent it from wherever.
+    #[arg(long, value_name = "ID", requires = "region", env = "QUARTERDECK_COMMAND_ID")]
+    pub command_id: Option<String>,
+
+    /// The region of that command.
+    #[arg(long, value_name = "REGION", value_parser = region, env = "QUARTERDECK_REGION")]
+    pub region: Option<Region>,
+
+    /// Where to look for a deployment that the history here does not have; the configuration's regions by default.
+    #[arg(long, value_name = "REGION,…", value_delimiter = ',', value_parser = region, env = "QUARTERDECK_REGIONS")]
+    pub regions: Vec<Region>,
+
+    /// The AWS profile to use instead of the configuration's.
+    #[arg(long, value_name = "NAME", env = "QUARTERDECK_PROFILE")]
+    pub profile: Option<String>,
+
+    /// The ARN of the role to assume instead of the configuration's.
+    #[arg(long, value_name = "ARN", env = "QUARTERDECK_ROLE")]
+    pub role: Option<String>,
 }
 
 /// `--retry`.
@@ -416,6 +448,11 @@ pub struct Completions {
 pub struct Man {
     /// The command whose page is wanted.
     pub command: Option<String>,
+}
+
+/// Regions that were named behind the command's word, or else before it.
+fn first(one: Vec<Region>, two: Vec<Region>) -> Vec<Region> {
+    if one.is_empty() { two } else { one }
 }
 
 fn region(text: &str) -> Result<Region, String> {

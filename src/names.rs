@@ -94,6 +94,9 @@ impl CommitId {
 pub const COMMENT_MAX: usize = 100;
 
 impl Token {
+    /// What every token of ours begins with.
+    pub const OURS: &'static str = "qd:";
+
     /// The token of one send. `serial` counts the sends of this rollout, from 1, so no two sends share a token.
     ///
     /// Longer than [`COMMENT_MAX`] only if the rollout's name is longer than the configuration allows.
@@ -103,12 +106,12 @@ impl Token {
 
     /// What all tokens of a deployment begin with, and no other token does.
     pub fn prefix(deployment: DeploymentId) -> String {
-        format!("qd:{}:", deployment.0.simple())
+        format!("{}{}:", Self::OURS, deployment.0.simple())
     }
 
     /// What [`Token::compose`] made it of: deployment, region, rollout and serial. `None` for another program's Comment.
     pub fn parts(&self) -> Option<(DeploymentId, Region, RolloutName, u32)> {
-        let mut parts = self.as_str().strip_prefix("qd:")?.split(':');
+        let mut parts = self.as_str().strip_prefix(Self::OURS)?.split(':');
         let deployment = parts.next()?.parse().ok()?;
         let region = Region::new(parts.next().filter(|region| !region.is_empty())?);
         let rollout = RolloutName::new(parts.next().filter(|name| !name.is_empty())?);
@@ -138,6 +141,12 @@ impl DeploymentId {
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();
         text[text.len() - 8..].to_owned()
+    }
+
+    /// Whether these digits, without dashes, are the start of it, its end, or the start of its short form.
+    pub fn is_called(&self, digits: &str) -> bool {
+        let text = self.0.simple().to_string();
+        !digits.is_empty() && (text.starts_with(digits) || text.ends_with(digits) || self.short().starts_with(digits))
     }
 }
 

@@ -1,14 +1,14 @@
-//! `attach`: a deployment that was left is taken up; one that another process drives is watched.
+//! `attach`: a deployment that was left is taken up; one that another process drives is watched; and one that this
+//! machine's journal does not have is rebuilt from what SSM remembers of it.
 
-use std::sync::Arc;
-
-use super::connect::connect;
+use super::access::Access;
+use super::find::{self, Found};
 use super::look::Face;
 use super::session::{self, Session, Show};
-use super::{Failure, deploy, place, settings};
-use crate::cli::{Attach, Drive, Global, Retry};
+use super::{Failure, place};
+use crate::cli::{Attach, Drive, Global, Reach, Retry};
 use crate::console::Unfinished;
-use crate::engine::{self, Clock, Pace, Secrets};
+use crate::engine::{self, Clock, Pace};
 use crate::headless::Task;
 use crate::journal::{Archive, Entry, Standing};
 use crate::names::DeploymentId;
@@ -27,7 +27,8 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
         return Err(Problem::new(Kind::Config, what, "press R in the console, or pass --progress plain").into());
     }
     let session = Session::open(global, &place::state_dir(global)?)?;
-    let id = session.journal.archive()?.find(&args.id)?.id;
+    let access = Access::of(global, &args.reach)?;
+    let found = session.runtime().block_on(find::find(&session, &access, args))?;
     let retries = Retries {
         which: args.retry.map(|which| match which {
             Retry::Failed => Selection::Failed(None),
@@ -35,12 +36,12 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
         }),
         despite_moved_tag: args.despite_moved_tag,
     };
-    session.through(|session| take_up(session, global, face, id, &args.drive, retries))
+    session.through(|session| drive(session, global, face, &access, found, &args.drive, retries))
 }
 
 /// What is retried once nothing is under way, where no operator presses a key for it.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+struct Retries {
     which: Option<Selection>,
     despite_moved_tag: bool,
 }
@@ -51,16 +52,27 @@ pub(super) fn take_up(
     global: &Global,
     face: Face,
     id: DeploymentId,
-    drive: &Drive,
+    options: &Drive,
+) -> Result<Exit, Failure> {
+    let access = Access::of(global, &Reach::default())?;
+    let found = session.runtime().block_on(find::known(session, &access, id))?;
+    drive(session, global, face, &access, found, options, Retries::default())
+}
+
+fn drive(
+    session: &Session,
+    global: &Global,
+    face: Face,
+    access: &Access,
+    found: Found,
+    options: &Drive,
     retries: Retries,
 ) -> Result<Exit, Failure> {
-    let facts = session.journal.archive()?.facts(id)?;
-    refuse_a_rehearsal(&State::replay(&facts))?;
-    let config = Arc::new(settings::load(global)?);
+    let plan = found.plan;
     let attach = engine::Attach {
-        facts,
-        secrets: Secrets::of(&config),
-        connect: connect(&config, &deploy::ways()?),
+        facts: found.facts,
+        secrets: found.secrets,
+        connect: access.connect(&plan),
         ledger: session.journal.clone(),
         driver: session::driver(),
         logs: session.logs(),
@@ -69,14 +81,15 @@ pub(super) fn take_up(
     };
     let show = Show {
         global,
-        config: &config,
-        rehearsal: false,
+        app: &plan.app,
+        environment: &plan.environment.name,
+        rehearsal: plan.rehearsal,
         task: Task::Attach {
             retry: retries.which,
-            consent: session::consent(drive),
+            consent: session::consent(options),
             despite_moved_tag: retries.despite_moved_tag,
         },
-        wait: drive.wait_timeout,
+        wait: options.wait_timeout,
         unfinished: None,
     };
     Ok(session.follow(face, &show, || engine::attach(attach))?.exit())
@@ -102,19 +115,4 @@ pub(super) fn unfinished(archive: &Archive, app: &Clean, environment: &Clean) ->
         counts: State::replay(&archive.facts(entry.id)?).counts(),
         driven,
     }))
-}
-
-/// Its stand-ins are gone, and its commands mean nothing to AWS.
-fn refuse_a_rehearsal(state: &State) -> Result<(), Problem> {
-    match &state.plan {
-        Some(plan) if plan.rehearsal => Err(Problem::new(
-            Kind::Guard,
-            format!(
-                "deployment {} was a rehearsal, and its stand-ins are gone",
-                plan.id.short()
-            ),
-            "rehearse anew with `quarterdeck rehearse`",
-        )),
-        Some(_) | None => Ok(()),
-    }
 }

@@ -1,5 +1,6 @@
 //! The connections of a deployment: the repository, the Docker Engine, and AWS in every region.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 
 use crate::aws::{self, Realm};
-use crate::config::Config;
+use crate::config::{AwsConfig, BuilderChoice, Config, Endpoints};
 use crate::docker::{Address, Engine};
-use crate::engine::ports::{Context, ContextSpec, Git};
+use crate::engine::ports::{Context, ContextSpec, Git, RegionPorts};
 use crate::engine::{Connect, Outside};
-use crate::names::CommitId;
+use crate::names::{CommitId, Region};
 use crate::plan::{Commit, Source};
 use crate::problem::Problem;
 use crate::source::Repository;
@@ -24,16 +25,30 @@ pub(super) struct Ways {
     pub folder: PathBuf,
     /// The Docker Engine's address.
     pub docker: Address,
-    /// Where requests to AWS may go.
-    pub realm: Realm,
+    /// The address of the rehearsal that every request to AWS goes to, if it is one.
+    pub rehearsal: Option<String>,
 }
 
+/// How each region is reached.
+pub(super) type Accounts = BTreeMap<Region, AwsConfig>;
+
 /// Connects everything that the configuration names. Nothing here makes a request: what is wrong shows in the checks.
-pub(super) fn connect(config: &Arc<Config>, ways: &Ways) -> Connect {
-    let (config, ways) = (Arc::clone(config), ways.clone());
+pub(super) fn connect(config: &Config, ways: &Ways) -> Connect {
+    connect_to(accounts(config), config.builder, ways)
+}
+
+/// The configuration's regions.
+pub(super) fn accounts(config: &Config) -> Accounts {
+    let lanes = config.lanes.iter();
+    lanes.map(|lane| (lane.region.clone(), lane.aws.clone())).collect()
+}
+
+/// [`connect`] without a configuration.
+pub(super) fn connect_to(accounts: Accounts, builder: BuilderChoice, ways: &Ways) -> Connect {
+    let (accounts, ways) = (Arc::new(accounts), ways.clone());
     Arc::new(move || {
-        let (config, ways) = (Arc::clone(&config), ways.clone());
-        Box::pin(async move { outside(&config, &ways).await })
+        let (accounts, ways) = (Arc::clone(&accounts), ways.clone());
+        Box::pin(async move { outside(&accounts, builder, &ways).await })
     })
 }
 
@@ -41,20 +56,40 @@ pub(super) fn connect(config: &Arc<Config>, ways: &Ways) -> Connect {
 ///
 /// # Errors
 /// Credentials or certificates cannot be read.
-pub(super) async fn outside(config: &Config, ways: &Ways) -> Result<Outside, Problem> {
+pub(super) async fn outside(accounts: &Accounts, builder: BuilderChoice, ways: &Ways) -> Result<Outside, Problem> {
     let git: Arc<dyn Git> = match Repository::open(&ways.folder).await {
         Ok(repository) => Arc::new(repository),
         Err(problem) => Arc::new(NoRepository(problem)),
     };
-    let lanes = config.lanes.iter().map(async |lane| {
-        let ports = aws::connect(&lane.aws, &lane.region, ways.realm).await?;
-        Ok::<_, Problem>((lane.region.clone(), ports))
-    });
     Ok(Outside {
         git,
-        docker: Engine::open(&ways.docker, config.builder),
-        regions: try_join_all(lanes).await?.into_iter().collect(),
+        docker: Engine::open(&ways.docker, builder),
+        regions: regions(accounts, ways).await?,
     })
+}
+
+/// The clients of each region. In a rehearsal they lead to its stand-ins and nowhere else, whatever the file says.
+pub(super) async fn regions(accounts: &Accounts, ways: &Ways) -> Result<BTreeMap<Region, RegionPorts>, Problem> {
+    let connections = accounts.iter().map(async |(region, account)| {
+        let ports = match &ways.rehearsal {
+            Some(api) => aws::connect(&rehearsed(api), region, Realm::Rehearsal).await?,
+            None => aws::connect(account, region, Realm::Aws).await?,
+        };
+        Ok::<_, Problem>((region.clone(), ports))
+    });
+    Ok(try_join_all(connections).await?.into_iter().collect())
+}
+
+fn rehearsed(api: &str) -> AwsConfig {
+    AwsConfig {
+        profile: None,
+        role: None,
+        endpoints: Endpoints {
+            ssm: Some(api.to_owned()),
+            ecr: Some(api.to_owned()),
+            sts: Some(api.to_owned()),
+        },
+    }
 }
 
 /// A folder without a repository. Whatever is asked of it is answered by why, so that the other checks go on, and a

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::connect::{Ways, connect};
 use super::look::Face;
 use super::session::{self, Next, Session, Show};
-use super::{Failure, attach, place, settings};
-use crate::aws::Realm;
+use super::{Failure, attach, place, served, settings};
 use crate::cli::{Deploy, Global, Scope};
 use crate::config::Config;
 use crate::console::Unfinished;
@@ -40,21 +39,22 @@ fn deploy(
         ledger: session.journal.clone(),
         driver: session::driver(),
         logs: session.logs(),
-        rehearsal: false,
+        rehearsal: ways.rehearsal.is_some(),
         pace: Pace::default(),
         clock: Clock::default(),
     };
     let show = Show {
         global,
-        config,
-        rehearsal: false,
+        app: &config.app,
+        environment: &config.environment.name,
+        rehearsal: ways.rehearsal.is_some(),
         task: Task::Deploy(session::consent(&args.run.drive)),
         wait: args.run.drive.wait_timeout,
         unfinished: unfinished(session, config),
     };
     match session.follow(face, &show, || engine::launch(setup))? {
         Next::Exit(exit) => Ok(exit),
-        Next::Attach(id) => attach::take_up(session, global, face, id, &args.run.drive, attach::Retries::default()),
+        Next::Attach(id) => attach::take_up(session, global, face, id, &args.run.drive),
     }
 }
 
@@ -68,12 +68,12 @@ fn unfinished(session: &Session, config: &Config) -> Option<Unfinished> {
     })
 }
 
-/// The ways of everything that is real.
+/// The ways that lead out of this shell.
 pub(super) fn ways() -> Result<Ways, Failure> {
     Ok(Ways {
         folder: place::here()?,
         docker: Address::Environment,
-        realm: Realm::Aws,
+        rehearsal: served::api()?,
     })
 }
 

@@ -2,12 +2,14 @@
 //!
 //! A command returns the process's exit code or a [`Failure`]; `main` does nothing but pass them on.
 
+mod access;
 mod attach;
 mod completions;
 mod config;
 mod connect;
 mod deploy;
 mod failure;
+mod find;
 mod history;
 mod info;
 mod journal;
@@ -17,6 +19,7 @@ mod man;
 mod place;
 mod plan;
 mod rehearse;
+mod served;
 mod session;
 mod settings;
 mod show;

@@ -1,13 +1,15 @@
 //! Where things are on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 
+use super::served;
 use crate::cli::Global;
 use crate::problem::{Kind, Problem};
 
-/// The state folder: `--state-dir`, or `$XDG_STATE_HOME/quarterdeck`, on every system alike.
+/// The state folder: `--state-dir`, or `$XDG_STATE_HOME/quarterdeck`, on every system alike. A shell that leads to a
+/// rehearsal has the rehearsals' own within it, so that the histories never mix.
 ///
 /// # Errors
 /// Nobody knows where the home folder is.
@@ -16,13 +18,19 @@ pub(super) fn state_dir(global: &Global) -> Result<PathBuf, Problem> {
         return Ok(dir.clone());
     }
     let state = Xdg::new().ok().and_then(|folders| folders.state_dir());
-    state.map(|dir| dir.join("quarterdeck")).ok_or_else(|| {
+    let dir = state.map(|dir| dir.join("quarterdeck")).ok_or_else(|| {
         Problem::new(
             Kind::Config,
             "there is no place for the state folder: HOME is not set",
             "set HOME or XDG_STATE_HOME, or name a folder with --state-dir",
         )
-    })
+    })?;
+    Ok(if served::is_led() { rehearsals(&dir) } else { dir })
+}
+
+/// The rehearsals' state folder within `dir`.
+pub(super) fn rehearsals(dir: &Path) -> PathBuf {
+    dir.join("rehearsal")
 }
 
 /// The working directory.

@@ -25,22 +25,24 @@ pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
         other => Face::Output(look::format(other)),
     };
     let config = settings::scoped(global, &args.scope)?;
+    let ways = deploy::ways()?;
     let setup = Setup {
-        connect: connect(&config, &deploy::ways()?),
+        connect: connect(&config, &ways),
         config: Arc::clone(&config),
         revision: args.revision.clone(),
         guards: deploy::guards(&args.scope),
         ledger: Arc::new(NoLedger),
         driver: session::driver(),
         logs: place::state_dir(global)?.join("logs"),
-        rehearsal: false,
+        rehearsal: ways.rehearsal.is_some(),
         pace: Pace::default(),
         clock: Clock::default(),
     };
     let show = Show {
         global,
-        config: &config,
-        rehearsal: false,
+        app: &config.app,
+        environment: &config.environment.name,
+        rehearsal: ways.rehearsal.is_some(),
         task: Task::Plan,
         wait: None,
         unfinished: None,

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::connect::{Ways, outside};
+use super::connect::{Ways, accounts, outside};
 use super::look::Face;
 use super::session::{self, Session, Show};
 use super::{Failure, look, place, printed, signals};
-use crate::aws::Realm;
 use crate::cli::{Global, Rehearse};
-use crate::config::{self, BuilderChoice, Config, Endpoints};
+use crate::config::{self, BuilderChoice, Config};
 use crate::docker::{Address, Engine};
 use crate::engine::ports::Docker;
 use crate::engine::{self, Clock, Connect, Guards, Outside, Pace, Setup};
@@ -50,7 +49,7 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
         errors,
         colour: look::colour_of_errors(global),
     })?;
-    let session = Session::open(global, &place::state_dir(global)?.join("rehearsal"))?;
+    let session = Session::open(global, &place::rehearsals(&place::state_dir(global)?))?;
     let theatre = Arc::new(Theatre {
         options,
         config: Arc::new(config),
@@ -70,7 +69,8 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
     };
     let show = Show {
         global,
-        config: &theatre.config,
+        app: &theatre.config.app,
+        environment: &theatre.config.environment.name,
         rehearsal: true,
         task: Task::Deploy(session::consent(&args.drive)),
         wait: args.drive.wait_timeout,
@@ -104,9 +104,7 @@ impl Theatre {
             Some(scene) => scene,
             none => none.insert(Scene::set(&self.options).await?),
         };
-        let mut config = Config::clone(&self.config);
-        lead_to(&mut config, &scene.rehearsal.api());
-        outside(&config, &scene.ways()).await
+        outside(&accounts(&self.config), self.config.builder, &scene.ways()).await
     }
 
     /// Removes the stand-ins' files, though a task that has not ended yet may still know of the theatre.
@@ -126,6 +124,7 @@ struct Scene {
 impl Scene {
     async fn set(options: &Options) -> Result<Self, Problem> {
         let rehearsal = Rehearsal::start(options.clone()).await?;
+        rehearsal.ecr().limit_uploads(uploads(rehearsal.speed()));
         let docker = match options.docker {
             DockerChoice::Auto if usable_engine().await.is_ok() => None,
             DockerChoice::Auto | DockerChoice::StandIn => {
@@ -149,21 +148,8 @@ impl Scene {
                     host: docker.host().to_owned(),
                     origin: "rehearsal".to_owned(),
                 }),
-            realm: Realm::Rehearsal,
+            rehearsal: Some(self.rehearsal.api()),
         }
-    }
-}
-
-/// Every lane talks to the stand-ins, whatever the file says.
-fn lead_to(config: &mut Config, api: &str) {
-    for lane in &mut config.lanes {
-        lane.aws.profile = None;
-        lane.aws.role = None;
-        lane.aws.endpoints = Endpoints {
-            ssm: Some(api.to_owned()),
-            ecr: Some(api.to_owned()),
-            sts: Some(api.to_owned()),
-        };
     }
 }
 
@@ -184,6 +170,18 @@ async fn usable_engine() -> Result<(), Problem> {
         ),
         "rehearse with --docker stand-in",
     ))
+}
+
+/// What a registry takes in a second: a layer of a few megabytes is seen to grow.
+fn uploads(speed: f64) -> Option<u64> {
+    const USUAL: f64 = 3_000_000.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a speed is above 0, and a float that does not fit saturates"
+    )]
+    let limit = (USUAL * speed) as u64;
+    Some(limit.max(1))
 }
 
 /// The pace of a fleet that is `speed` times faster than life: stand-ins do not throttle.

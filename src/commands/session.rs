@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use super::look::Face;
 use super::{Failure, log, signals};
 use crate::cli::{Drive, Global};
-use crate::config::Config;
 use crate::console::{self, Ended, Ending, Unfinished};
 use crate::engine::{Action, Handle, Update};
 use crate::headless::{self, Consent, Options, Summary, Task, exit_of, was_sent};
@@ -51,6 +50,11 @@ impl Session {
     /// The folder under which build logs go.
     pub fn logs(&self) -> PathBuf {
         self.dir.join("logs")
+    }
+
+    /// The runtime, for what has to be known before the engine starts.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Starts an engine and shows it with `face` until it ends.
@@ -94,8 +98,10 @@ impl Next {
 pub(super) struct Show<'a> {
     /// What was typed for every command.
     pub global: &'a Global,
-    /// What is deployed.
-    pub config: &'a Config,
+    /// The application.
+    pub app: &'a Clean,
+    /// Where to.
+    pub environment: &'a Clean,
     /// Whether everything is the rehearsal's.
     pub rehearsal: bool,
     /// What is to be done.
@@ -145,12 +151,7 @@ pub(super) fn follow(
     runtime.block_on(async {
         match face {
             Face::Console => {
-                let looks = super::look::console(
-                    show.global,
-                    &show.config.app,
-                    &show.config.environment.name,
-                    show.rehearsal,
-                );
+                let looks = super::look::console(show.global, show.app, show.environment, show.rehearsal);
                 let options = console::Options {
                     taken_up: matches!(show.task, Task::Attach { .. }),
                     unfinished: show.unfinished.clone(),

@@ -149,10 +149,19 @@ impl Question<'_> {
         }
         match moved {
             None => self.say(0, "looking whether the tags still point at this image…", theme.progress),
+            Some([]) if self.is_adopted() => {
+                let text = "Which image they pull is unknown: this deployment was found in SSM, which knows no digest.";
+                self.say(0, text, theme.attention);
+            }
             Some([]) => self.say(1, "The tags still point at this deployment's image.", theme.success),
             Some(_) => self.say(0, "y sends all the same.", theme.title),
         }
         "retry"
+    }
+
+    fn is_adopted(&self) -> bool {
+        let plan = self.ctx.view.plan(self.ctx.state);
+        plan.is_some_and(crate::plan::Plan::is_adopted)
     }
 
     fn host_name(&self, region: &Region, rollout: &RolloutName, id: &HostId) -> String {

@@ -97,7 +97,12 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
     };
     add(account, 3, false);
     add(plan.app.to_string(), 2, false);
-    add(plan.commit.id.short().to_owned(), 1, false);
+    let commit = if plan.is_adopted() {
+        "commit unknown".to_owned()
+    } else {
+        plan.commit.id.short().to_owned()
+    };
+    add(commit, 1, false);
     add(plan.id.short(), 4, false);
     parts
 }

@@ -3,6 +3,7 @@
 use super::lane_rows::Rows;
 use super::{bar, theme, words};
 use crate::names::Digest;
+use crate::plan::UNKNOWN;
 use crate::state::live::{LayerPhase, LivePush};
 use crate::state::{PushPhase, Stage, TagPhase};
 use ratatui::text::Span;
@@ -25,6 +26,14 @@ pub(super) fn add(rows: &mut Rows) {
             rows.head("·", "push", theme.quiet, &[why.to_owned()]);
         }
         PushPhase::Running => running(rows, live),
+        PushPhase::Succeeded { digest, .. } if digest.as_str() == UNKNOWN => {
+            rows.head(
+                "?",
+                "push",
+                theme.quiet,
+                &["unknown: found in SSM, which knows no image".to_owned()],
+            );
+        }
         PushPhase::Succeeded {
             digest,
             skipped,

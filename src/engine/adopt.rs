@@ -10,13 +10,13 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
-use super::ports::{AwsError, Recipients, RegionPorts, SentCommand};
+use super::ports::{AwsError, Recipients, RegionPorts, SentCommand, Ssm};
 use super::secrets::Secrets;
 use crate::config::{Config, Parameter};
-use crate::names::{CommandId, CommitId, DeploymentId, Digest, Millis, Region, RolloutName};
+use crate::names::{CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::{
-    Builder, Commit, EngineInfo, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Plan, Repository,
-    RolloutPlan, Source,
+    Builder, Commit, EngineInfo, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Ping, Plan,
+    Repository, RolloutPlan, Source, Target, UNKNOWN,
 };
 use crate::problem::{Kind, Problem};
 use crate::state::{Driver, Fact, SendTo};
@@ -26,14 +26,18 @@ use crate::text::Clean;
 const TRIES: u32 = 5;
 /// The pause before the first of them, doubled for each.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-/// What stands where SSM knows nothing.
-const UNKNOWN: &str = "unknown";
+/// Pages of one command's invocations at most: ten thousand hosts and as many again. More is a token that leads in circles.
+const PAGES: usize = 400;
+/// Values of a filter that DescribeInstanceInformation takes (service model).
+const FILTER_VALUES: usize = 100;
 
 /// Which deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
     /// By its id.
     Deployment(DeploymentId),
+    /// By the start of its id, or by the digits of its short form.
+    Called(String),
     /// By one of its commands.
     Command(Region, CommandId),
 }
@@ -63,6 +67,7 @@ pub async fn adopt(
 ) -> Result<Adopted, Problem> {
     let deployment = match &whose {
         Whose::Deployment(id) => *id,
+        Whose::Called(name) => by_name(regions, name).await?,
         Whose::Command(region, command) => by_command(regions, region, command).await?,
     };
     let lanes = join_all(
@@ -78,12 +83,7 @@ pub async fn adopt(
         .flatten()
         .collect();
     if lanes.is_empty() {
-        let looked: Vec<&str> = regions.keys().map(Region::as_str).collect();
-        return Err(Problem::new(
-            Kind::Config,
-            format!("SSM has no command of deployment {deployment} in {}", looked.join(", ")),
-            "name its regions with --regions and its account with AWS_PROFILE; SSM forgets commands after 30 days",
-        ));
+        return Err(none(&deployment.to_string(), regions));
     }
     let mut secrets = Secrets::default();
     let mut facts = Vec::new();
@@ -114,8 +114,9 @@ pub async fn adopt(
             });
         }
     }
+    let looked = names(regions);
     let started = Fact::DeploymentStarted {
-        plan: Box::new(plan(deployment, lanes, config, rehearsal, now)),
+        plan: Box::new(plan(deployment, lanes, config, &looked, rehearsal, now)),
         driver,
     };
     facts.insert(0, started);
@@ -124,6 +125,36 @@ pub async fn adopt(
         facts,
         secrets,
     })
+}
+
+async fn by_name(regions: &BTreeMap<Region, RegionPorts>, name: &str) -> Result<DeploymentId, Problem> {
+    let digits = name.to_ascii_lowercase().replace('-', "");
+    let lists = join_all(regions.values().map(|ports| patiently(|| ports.ssm.sent(Token::OURS))));
+    let mut found = BTreeSet::new();
+    for list in lists.await {
+        let tokens = list?.into_iter().filter_map(|sent| sent.request.token.parts());
+        found.extend(tokens.map(|(id, ..)| id).filter(|id| id.is_called(&digits)));
+    }
+    let first = found.first().copied().ok_or_else(|| none(name, regions))?;
+    if found.len() > 1 {
+        let list: String = found.iter().map(|id| format!("\n  {id}")).collect();
+        let what = format!("{name:?} may be any of these deployments:{list}");
+        return Err(Problem::new(Kind::Config, what, "give more of its id"));
+    }
+    Ok(first)
+}
+
+fn none(deployment: &str, regions: &BTreeMap<Region, RegionPorts>) -> Problem {
+    Problem::new(
+        Kind::Config,
+        format!("SSM has no command of deployment {deployment} in {}", names(regions)),
+        "name its regions with --regions and its account with --profile or AWS_PROFILE; SSM forgets commands after 30 days",
+    )
+}
+
+fn names(regions: &BTreeMap<Region, RegionPorts>) -> String {
+    let names: Vec<&str> = regions.keys().map(Region::as_str).collect();
+    names.join(", ")
 }
 
 async fn by_command(
@@ -158,7 +189,7 @@ async fn lane(
     ports: &RegionPorts,
     config: Option<&Arc<Config>>,
 ) -> Result<Option<Lane>, Problem> {
-    let prefix = crate::names::Token::prefix(deployment);
+    let prefix = Token::prefix(deployment);
     let mut sent = patiently(|| ports.ssm.sent(&prefix)).await?;
     if sent.is_empty() {
         return Ok(None);
@@ -173,7 +204,7 @@ async fn lane(
         };
         if rollouts.iter().all(|rollout| rollout.name != name) {
             let plain = config.map_or_else(BTreeSet::new, |config| plain(config, region, &name));
-            rollouts.push(rollout(name, sent, ports, &plain).await?);
+            rollouts.push(rollout(name, sent, ports.ssm.as_ref(), &plain).await?);
         }
     }
     rollouts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -196,38 +227,101 @@ async fn lane(
     Ok(Some(Lane { plan, sent }))
 }
 
-/// The rollout as its first command tells it; its hosts are those that its targets match today, as names are kept nowhere else.
+/// The rollout as its first command tells it.
 ///
 /// Parameters that are not named in `plain` may be secret: the plan, and with it the journal, keeps their names only.
 async fn rollout(
     name: RolloutName,
     sent: &SentCommand,
-    ports: &RegionPorts,
+    ssm: &dyn Ssm,
     plain: &BTreeSet<String>,
 ) -> Result<RolloutPlan, Problem> {
     let request = &sent.request;
-    let (targets, expected): (_, Vec<ExpectedHost>) = match &request.to {
-        Recipients::Targets(targets) => (targets.clone(), patiently(|| ports.ssm.hosts(targets)).await?),
-        Recipients::Hosts(_) => (Vec::new(), Vec::new()),
-    };
     let parameters = request.parameters.iter().map(|(name, values)| {
         let values = values.iter().map(|value| Clean::block(value.expose_secret()));
         let shown = plain.contains(name).then(|| ParameterValue::Plain(values.collect()));
         (name.clone(), shown.unwrap_or(ParameterValue::Secret))
     });
+    // Whoever may send a command may still not read its document; then a host's output is that of its only step.
+    let document = patiently(|| ssm.document(&request.document, &request.document_version)).await;
+    let document = document.ok().flatten();
     Ok(RolloutPlan {
         name,
         document: Clean::line(&request.document),
         document_version: Clean::line(&request.document_version),
-        resolved_version: Clean::line(&request.document_version),
-        output_step: None,
+        resolved_version: Clean::line(UNKNOWN),
+        output_step: document.and_then(|document| document.output_step()),
         parameters: parameters.collect(),
-        targets,
+        targets: match &request.to {
+            Recipients::Targets(targets) => targets.clone(),
+            Recipients::Hosts(_) => Vec::new(),
+        },
         delivery_timeout_secs: request.delivery_timeout_secs,
         max_concurrency: Clean::line(&request.max_concurrency),
         max_errors: Clean::line(&request.max_errors),
-        expected,
+        expected: expected(sent, ssm).await?,
     })
+}
+
+/// The hosts of a rollout's first command, with the names that they have today.
+///
+/// Whom its targets matched when it went out is kept nowhere, and by now they may match others: a host that was launched
+/// since must not be missed. So it is those that SSM lists; where it lists none yet, those that the targets match now.
+async fn expected(sent: &SentCommand, ssm: &dyn Ssm) -> Result<Vec<ExpectedHost>, Problem> {
+    let listed = match &sent.request.to {
+        Recipients::Hosts(hosts) => hosts.iter().cloned().collect(),
+        Recipients::Targets(_) => listed(&sent.accepted.command, ssm).await?,
+    };
+    let mut known: BTreeMap<HostId, ExpectedHost> = BTreeMap::new();
+    for targets in asked(&sent.request.to, &listed) {
+        let found = patiently(|| ssm.hosts(&targets)).await?;
+        known.extend(found.into_iter().map(|host| (host.id.clone(), host)));
+    }
+    if listed.is_empty() {
+        return Ok(known.into_values().collect());
+    }
+    let host = |id: HostId| known.remove(&id).unwrap_or_else(|| gone(id));
+    Ok(listed.into_iter().map(host).collect())
+}
+
+/// Every host that SSM lists for the command.
+async fn listed(command: &CommandId, ssm: &dyn Ssm) -> Result<BTreeSet<HostId>, Problem> {
+    let mut hosts = BTreeSet::new();
+    let mut page = None;
+    for _ in 0..PAGES {
+        let found = patiently(|| ssm.invocations(command, None, page.as_deref())).await?;
+        hosts.extend(found.invocations.into_iter().map(|invocation| invocation.host));
+        page = found.next.filter(|token| !token.is_empty());
+        if page.is_none() {
+            break;
+        }
+    }
+    Ok(hosts)
+}
+
+/// What names the hosts: the command's own targets, or their ids where it has none.
+fn asked(to: &Recipients, listed: &BTreeSet<HostId>) -> Vec<Vec<Target>> {
+    match to {
+        Recipients::Targets(targets) => vec![targets.clone()],
+        Recipients::Hosts(_) => {
+            let ids: Vec<Clean> = listed.iter().map(|host| Clean::line(host.as_str())).collect();
+            let target = |ids: &[Clean]| Target {
+                key: Clean::line("InstanceIds"),
+                values: ids.to_vec(),
+            };
+            ids.chunks(FILTER_VALUES).map(|ids| vec![target(ids)]).collect()
+        }
+    }
+}
+
+/// A host that the command went to and that its targets do not match any more.
+fn gone(id: HostId) -> ExpectedHost {
+    ExpectedHost {
+        id,
+        name: Clean::default(),
+        ping: Ping::Other(Clean::line(UNKNOWN)),
+        platform: Clean::default(),
+    }
 }
 
 /// The parameters of a rollout that the configuration says are no secrets.
@@ -243,7 +337,14 @@ fn plain(config: &Config, region: &Region, rollout: &RolloutName) -> BTreeSet<St
         .collect()
 }
 
-fn plan(id: DeploymentId, lanes: Vec<Lane>, config: Option<&Arc<Config>>, rehearsal: bool, now: Millis) -> Plan {
+fn plan(
+    id: DeploymentId,
+    lanes: Vec<Lane>,
+    config: Option<&Arc<Config>>,
+    looked: &str,
+    rehearsal: bool,
+    now: Millis,
+) -> Plan {
     let requested = lanes
         .iter()
         .flat_map(|lane| &lane.sent)
@@ -282,9 +383,11 @@ fn plan(id: DeploymentId, lanes: Vec<Lane>, config: Option<&Arc<Config>>, rehear
         },
         builds: Vec::new(),
         lanes: lanes.into_iter().map(|lane| lane.plan).collect(),
-        warnings: vec![Clean::line(
-            "attached through SSM alone: the image's digest is unknown, so a retry cannot check that the tag still points at it",
-        )],
+        warnings: vec![
+            Clean::line("rebuilt from SSM alone: commit, build and digest are unknown"),
+            Clean::line("a retry cannot check whether the tag still points at this deployment's image"),
+            Clean::line(&format!("only what was sent in {looked} is shown")),
+        ],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::summary::problem_words;
 use crate::names::{BuildId, CommandId, Region, RolloutName, Token};
-use crate::plan::Plan;
+use crate::plan::{Plan, UNKNOWN};
 use crate::state::{Driver, Fact, SendTo, State, Step};
 use crate::text::Clean;
 use crate::words::{bytes, duration, plural};
@@ -37,6 +37,7 @@ impl Said {
 pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
     let lane = |region: &Region, text: String| Some(Said::new(Some(region), text));
     match fact {
+        Fact::DeploymentStarted { plan, driver } if plan.is_adopted() => Some(adopted(plan, driver)),
         Fact::DeploymentStarted { plan, driver } => Some(Said::new(None, started(plan, driver))),
         Fact::DeploymentResumed { driver } => Some(Said::new(None, format!("taken up by {}", by(driver)))),
         Fact::DeploymentLeft { reason } => Some(Said::new(None, format!("left: {reason}"))),
@@ -69,6 +70,8 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
         Fact::BuildCancelled { build } => of_build(build, "cancelled".to_owned()),
 
         Fact::PushStarted { region } => lane(region, format!("push started{}", attempt_of_push(region, state))),
+        // An adopted deployment's push is over, and nobody here knows what it was.
+        Fact::PushSkipped { digest, .. } if digest.as_str() == UNKNOWN => None,
         Fact::PushSkipped { region, digest } => {
             lane(region, format!("push not needed, sha256:{} is there", digest.short()))
         }
@@ -173,6 +176,19 @@ fn started(plan: &Plan, driver: &Driver) -> String {
         plural(plan.host_count(), "host"),
         plural(plan.lanes.len(), "region"),
     )
+}
+
+/// A deployment that was found in SSM, with what SSM does not know.
+fn adopted(plan: &Plan, driver: &Driver) -> Said {
+    let text = format!(
+        "deployment {} found in SSM by {}: {} in {}",
+        plan.id.short(),
+        by(driver),
+        plural(plan.host_count(), "host"),
+        plural(plan.lanes.len(), "region"),
+    );
+    let notes = plan.warnings.iter().map(|warning| format!("note: {warning}"));
+    Said::new(None, text).with(notes.collect())
 }
 
 fn by(driver: &Driver) -> String {

@@ -86,6 +86,9 @@ impl Summary<'_> {
         if let Some(digest) = self.state.digest() {
             lines.push(format!("image {} is {digest}", plan.commit.id.short()));
         }
+        if plan.is_adopted() {
+            lines.push("commit and digest are unknown: it was found in SSM, which knows neither".to_owned());
+        }
         self.host_lines(&mut lines);
         for problem in self.state.problems() {
             lines.extend(problem_lines(problem));

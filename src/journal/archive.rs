@@ -84,6 +84,12 @@ impl Standing {
     }
 }
 
+/// Whether `text` can be (part of) a deployment's id: at least three hexadecimal digits.
+pub fn is_name(text: &str) -> bool {
+    let digits = text.trim().replace('-', "");
+    digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_hexdigit())
+}
+
 impl Archive {
     /// Opens the journal in the state folder `dir` for reading. A folder without one has an empty history.
     ///
@@ -116,19 +122,7 @@ impl Archive {
     /// # Errors
     /// [`Kind::Config`] when none or several match; the candidates are listed.
     pub fn find(&self, text: &str) -> Result<Entry, Problem> {
-        let digits: String = text.trim().to_ascii_lowercase().replace('-', "");
-        let mut found = if text.trim() == "latest" {
-            self.list(1)?
-        } else if digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
-            self.query(
-                "WHERE substr(replace(id, '-', ''), 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1
-                     OR substr(id, -8, length(?1)) = ?1
-                 ORDER BY started_at DESC, id DESC LIMIT ?2",
-                params![digits, i64::try_from(CANDIDATES).unwrap_or(i64::MAX)],
-            )?
-        } else {
-            Vec::new()
-        };
+        let mut found = self.called(text)?;
         match found.len() {
             0 => Err(Problem::new(
                 Kind::Config,
@@ -144,6 +138,26 @@ impl Archive {
                     "give more of its id",
                 ))
             }
+        }
+    }
+
+    /// The deployments that `text` may mean, as [`find`](Self::find) understands it, at most a few.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn called(&self, text: &str) -> Result<Vec<Entry>, Problem> {
+        let digits: String = text.trim().to_ascii_lowercase().replace('-', "");
+        if text.trim() == "latest" {
+            self.list(1)
+        } else if is_name(text) {
+            self.query(
+                "WHERE substr(replace(id, '-', ''), 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1
+                     OR substr(id, -8, length(?1)) = ?1
+                 ORDER BY started_at DESC, id DESC LIMIT ?2",
+                params![digits, i64::try_from(CANDIDATES).unwrap_or(i64::MAX)],
+            )
+        } else {
+            Ok(Vec::new())
         }
     }
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use archive::{Archive, Entry, Standing};
+pub use archive::{Archive, Entry, Standing, is_name};
 pub use claim::Holder;
 
 use crate::engine::Clock;

@@ -53,6 +53,17 @@ pub struct Document {
     pub execution_timeout_secs: Option<u32>,
 }
 
+impl Document {
+    /// The step whose output is fetched. GetCommandInvocation wants a step's name where a document has several; the last
+    /// one is the one that the others prepare.
+    pub fn output_step(&self) -> Option<Clean> {
+        match self.steps.as_slice() {
+            [] | [_] => None,
+            [.., last] => Some(last.clone()),
+        }
+    }
+}
+
 /// One parameter of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentParameter {

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::names::{AccountId, BuildId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName};
 use crate::text::Clean;
 
+/// What stands in a plan that was rebuilt from SSM where SSM knows nothing.
+pub const UNKNOWN: &str = "unknown";
+
 /// One deployment as it will be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -270,7 +273,7 @@ pub enum ParameterValue {
 /// One entry of SendCommand's Targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// `tag:Key`, `InstanceIds` or `resource-groups:Name`.
+    /// `tag:Key` or `InstanceIds`.
     pub key: Clean,
     /// Any of these.
     pub values: Vec<Clean>,
@@ -321,6 +324,11 @@ impl Ping {
 }
 
 impl Plan {
+    /// Whether it was rebuilt from SSM alone, which knows nothing of commit, build and digest.
+    pub fn is_adopted(&self) -> bool {
+        self.commit.id.as_str() == UNKNOWN
+    }
+
     /// The lane of a region.
     pub fn lane(&self, region: &Region) -> Option<&LanePlan> {
         self.lanes.iter().find(|lane| lane.region == *region)

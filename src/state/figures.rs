@@ -7,6 +7,7 @@ use super::{
     SendPhase, State, TagPhase, Verdict,
 };
 use crate::names::{BuildId, CommandId, Digest, HostId, Millis, Region, RolloutName, Token};
+use crate::plan::UNKNOWN;
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
 
@@ -363,9 +364,11 @@ impl State {
         builds.chain(lanes)
     }
 
-    /// The digest that the registries name for the deployment; `None` before the first push is complete.
+    /// The digest that the registries name for the deployment; `None` before the first push is complete, and for a
+    /// deployment that was rebuilt from SSM.
     pub fn digest(&self) -> Option<&Digest> {
-        self.lanes.iter().find_map(LaneState::digest)
+        let digest = self.lanes.iter().find_map(LaneState::digest);
+        digest.filter(|digest| digest.as_str() != UNKNOWN)
     }
 
     /// The hosts of `selection` that can be retried: their latest attempt ended, and not in success.
@@ -436,9 +439,12 @@ impl LaneState {
 }
 
 impl RolloutState {
-    /// How many sends it had; the serial number of the next one is one more.
+    /// The serial number of its last send; the next one has one more. Counting is not enough: of a deployment that was
+    /// rebuilt from SSM, sends that SSM refused are not known.
     pub fn serial(&self) -> u32 {
-        u32::try_from(self.sends.len()).unwrap_or(u32::MAX)
+        let tokens = self.sends.iter().filter_map(|send| send.token.parts());
+        let last = tokens.map(|(.., serial)| serial).max().unwrap_or(0);
+        last.max(u32::try_from(self.sends.len()).unwrap_or(u32::MAX))
     }
 
     /// Whether something was sent and nothing more will come of any send.

@@ -1,5 +1,6 @@
 //! The binary, as a shell sees it: what it prints where, and its exit codes.
 
+mod attaches;
 mod bad_input;
 mod prints;
 mod readme;

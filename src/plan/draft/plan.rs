@@ -4,7 +4,6 @@ use super::{Draft, Names, Said};
 use crate::config::{LaneConfig, Parameter, ResolvedBuild, RolloutConfig};
 use crate::names::{AccountId, BuildId, DeploymentId, Region};
 use crate::plan::check::Subject;
-use crate::plan::found::Document;
 use crate::plan::{BuildPlan, CurrentImage, LanePlan, ParameterValue, Plan, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
@@ -157,7 +156,7 @@ impl Draft<'_> {
             document: Clean::line(&rollout.document.render(&names.vars)),
             document_version: rollout.document_version.clone(),
             resolved_version: document.version.clone(),
-            output_step: output_step(document),
+            output_step: document.output_step(),
             parameters: rollout
                 .parameters
                 .iter()
@@ -262,15 +261,6 @@ impl Group<'_> {
                 .collect(),
             regions,
         }
-    }
-}
-
-/// The step whose output is fetched. GetCommandInvocation wants a step's name where a document has several; the last one is
-/// the one that the others prepare.
-fn output_step(document: &Document) -> Option<Clean> {
-    match document.steps.as_slice() {
-        [] | [_] => None,
-        [.., last] => Some(last.clone()),
     }
 }
 

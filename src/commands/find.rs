@@ -1,0 +1,162 @@
+//! The deployment that `attach` means: one of this machine's journal, or one that only SSM remembers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::access::Access;
+use super::connect::{self, Accounts};
+use super::place;
+use super::session::{self, Session};
+use crate::cli::Attach;
+use crate::engine::ports::Ledger as _;
+use crate::engine::{self, Adopted, Secrets, Whose};
+use crate::headless::was_sent;
+use crate::journal::{Archive, is_name};
+use crate::names::{CommandId, DeploymentId, Millis};
+use crate::plan::{ParameterValue, Plan};
+use crate::problem::{Kind, Problem};
+use crate::state::{Recorded, State};
+
+/// A deployment to take up.
+pub(super) struct Found {
+    /// What was to be done.
+    pub plan: Arc<Plan>,
+    /// What happened.
+    pub facts: Vec<Recorded>,
+    /// What neither of them holds.
+    pub secrets: Secrets,
+}
+
+/// Finds the deployment in the journal, or else in SSM.
+///
+/// # Errors
+/// It is in neither; it belongs to a rehearsal and this shell does not, or the other way round; AWS's problem.
+pub(super) async fn find(session: &Session, access: &Access, args: &Attach) -> Result<Found, Problem> {
+    let archive = session.journal.archive()?;
+    if let (Some(command), Some(region)) = (&args.reach.command_id, &args.reach.region) {
+        let whose = Whose::Command(region.clone(), CommandId::new(command));
+        return adopted(session, &archive, access, whose).await;
+    }
+    if archive.called(&args.id)?.is_empty() {
+        refuse_an_ended_rehearsal(session.journal.dir(), access, &args.id)?;
+        if is_name(&args.id) && !access.to_search().is_empty() {
+            return adopted(session, &archive, access, Whose::Called(args.id.clone())).await;
+        }
+    }
+    let id = archive.find(&args.id)?.id;
+    known(session, access, id).await
+}
+
+/// A deployment that SSM remembers. Its beginning goes into the journal, unless that has it already.
+async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: Whose) -> Result<Found, Problem> {
+    let adopted = adopt(access, access.to_search(), whose).await?;
+    let mut facts = archive.facts(adopted.deployment)?;
+    if facts.is_empty() {
+        facts = match session.journal.append(adopted.deployment, adopted.facts).await {
+            Ok(recorded) => recorded,
+            // Another process may have adopted it in the same moment: the journal takes a deployment's beginning once.
+            Err(problem) => match archive.facts(adopted.deployment)? {
+                told if told.is_empty() => return Err(problem),
+                told => told,
+            },
+        };
+    }
+    let plan = plan(&facts)?;
+    refuse_the_wrong_world(&plan, access)?;
+    let secrets = secrets(&plan, access, Some(adopted.secrets));
+    Ok(Found { plan, facts, secrets })
+}
+
+/// A deployment that the journal has.
+///
+/// # Errors
+/// As [`find`].
+pub(super) async fn known(session: &Session, access: &Access, id: DeploymentId) -> Result<Found, Problem> {
+    let facts = session.journal.archive()?.facts(id)?;
+    let plan = plan(&facts)?;
+    refuse_the_wrong_world(&plan, access)?;
+    // SSM is asked for the values of parameters that neither journal nor configuration has, and a rehearsal's stand-ins
+    // whether they are this deployment's.
+    let asked = plan.is_adopted() || plan.rehearsal || access.config.is_none() && has_secrets(&plan);
+    let remembered = if asked && was_sent(&State::replay(&facts)) {
+        let accounts = access.of_plan(&plan);
+        Some(adopt(access, accounts, Whose::Deployment(plan.id)).await?.secrets)
+    } else {
+        None
+    };
+    let secrets = secrets(&plan, access, remembered);
+    Ok(Found { plan, facts, secrets })
+}
+
+async fn adopt(access: &Access, accounts: Accounts, whose: Whose) -> Result<Adopted, Problem> {
+    let regions = connect::regions(&accounts, &access.ways).await?;
+    let rehearsal = access.ways.rehearsal.is_some();
+    let config = access.config.as_ref();
+    engine::adopt(whose, &regions, config, session::driver(), rehearsal, Millis::now()).await
+}
+
+fn plan(facts: &[Recorded]) -> Result<Arc<Plan>, Problem> {
+    State::replay(facts).plan.ok_or_else(|| {
+        Problem::new(
+            Kind::Unexpected,
+            "the deployment's journal does not begin with its plan",
+            "it cannot be taken up; `quarterdeck journal check` says what is wrong with the journal",
+        )
+    })
+}
+
+/// The configuration's secrets where the plan was made with it, and what was sent where it was not.
+fn secrets(plan: &Plan, access: &Access, remembered: Option<Secrets>) -> Secrets {
+    match &access.config {
+        Some(config) if !plan.is_adopted() => Secrets::of(config),
+        Some(_) | None => remembered.unwrap_or_default(),
+    }
+}
+
+fn has_secrets(plan: &Plan) -> bool {
+    let mut rollouts = plan.lanes.iter().flat_map(|lane| &lane.rollouts);
+    rollouts.any(|rollout| {
+        rollout
+            .parameters
+            .values()
+            .any(|value| *value == ParameterValue::Secret)
+    })
+}
+
+/// What a rehearsal sent means nothing to AWS, and the other way round.
+fn refuse_the_wrong_world(plan: &Plan, access: &Access) -> Result<(), Problem> {
+    let id = plan.id.short();
+    match (plan.rehearsal, access.ways.rehearsal.is_some()) {
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err(ended(&id, "")),
+        (false, true) => Err(Problem::new(
+            Kind::Guard,
+            format!("this shell leads to a rehearsal, and deployment {id} was none"),
+            "attach to it from a shell without the rehearsal's AWS_ENDPOINT_URL and keys",
+        )),
+    }
+}
+
+/// Rehearsals have a history of their own, which a shell that leads to none does not look into.
+fn refuse_an_ended_rehearsal(dir: &Path, access: &Access, id: &str) -> Result<(), Problem> {
+    if access.ways.rehearsal.is_some() {
+        return Ok(());
+    }
+    let dir = place::rehearsals(dir);
+    let found = Archive::open(&dir)?.called(id)?;
+    match found.first() {
+        Some(entry) => Err(ended(&entry.id.short(), &format!(" --state-dir {}", dir.display()))),
+        None => Ok(()),
+    }
+}
+
+fn ended(id: &str, place: &str) -> Problem {
+    Problem::new(
+        Kind::Guard,
+        format!("deployment {id} was a rehearsal: its hosts ended with the process that simulated them"),
+        format!(
+            "`quarterdeck show {id}{place}` shows it. To rehearse attaching, keep the hosts running with \
+             `quarterdeck rehearse --serve`, and deploy and attach from another shell with what that prints"
+        ),
+    )
+}
