@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_width::UnicodeWidthChar as _;
 
 /// Text without control characters, escape sequences, bidi overrides or zero-width characters.
 ///
@@ -24,6 +25,18 @@ impl Clean {
     /// Several lines: `\r\n` and `\n` stay breaks, a lone `\r` starts its line over as a terminal would.
     pub fn block(text: &str) -> Self {
         Self(clean(text, true).into())
+    }
+
+    /// A line of at most `max` bytes, `…` where it was cut: for text whose length nobody answers for.
+    ///
+    /// What is behind the cut costs no memory; a secret has to be masked before.
+    pub fn line_within(text: &str, max: usize) -> Self {
+        Self(clean_within(text, false, max).into())
+    }
+
+    /// A block of at most `max` bytes, `…` where it was cut; see [`Clean::line_within`].
+    pub fn block_within(text: &str, max: usize) -> Self {
+        Self(clean_within(text, true, max).into())
     }
 
     /// A block out of bytes that need not be UTF-8; what is not becomes U+FFFD.
@@ -72,26 +85,49 @@ impl fmt::Debug for Clean {
     }
 }
 
-/// Whether a terminal shows nothing for it, or lets it change the order of what is beside it.
+/// Whether a terminal shows nothing for it, or lets it change the order of what is beside it: Unicode's
+/// Default_Ignorable_Code_Point, the bidi controls, and what separates lines and annotations.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{00AD}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{180B}'..='\u{180F}'
+        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
         | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E0FFF}')
+        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
+
+/// More marks in a row are on no letter of any language; they only paint over the lines around them.
+const MARKS_MAX: usize = 8;
 
 /// Runs `text` through the escape-sequence parser and keeps what would be seen.
 fn clean(text: &str, breaks: bool) -> String {
-    let mut out = Printer {
-        text: String::with_capacity(text.len()),
-        breaks,
-        line: 0,
-        restart: false,
-    };
+    let mut out = Printer::new(text.len(), breaks);
     vte::Parser::new().advance(&mut out, text.as_bytes());
     out.text
 }
+
+/// As [`clean`], until `max` bytes are there.
+fn clean_within(text: &str, breaks: bool, max: usize) -> String {
+    /// So much is taken in at a time.
+    const PART: usize = 4096;
+    if text.len() <= max {
+        return clean(text, breaks);
+    }
+    let mut out = Printer::new(max.saturating_add(PART), breaks);
+    let mut parser = vte::Parser::new();
+    for part in text.as_bytes().chunks(PART) {
+        parser.advance(&mut out, part);
+        if out.text.len() > max {
+            let room = max.saturating_sub(CUT.len());
+            out.text.truncate(out.text.floor_char_boundary(room));
+            out.text.push_str(CUT);
+            break;
+        }
+    }
+    out.text
+}
+
+/// Stands where a text was cut.
+const CUT: &str = "…";
 
 struct Printer {
     text: String,
@@ -100,13 +136,30 @@ struct Printer {
     line: usize,
     /// A `\r` was seen: the next printed character starts the line over.
     restart: bool,
+    /// How many marks without a width of their own came last.
+    marks: usize,
 }
 
 impl Printer {
+    fn new(capacity: usize, breaks: bool) -> Self {
+        Self {
+            text: String::with_capacity(capacity),
+            breaks,
+            line: 0,
+            restart: false,
+            marks: 0,
+        }
+    }
+
     fn push(&mut self, c: char) {
         if self.restart {
             self.text.truncate(self.line);
             self.restart = false;
+            self.marks = 0;
+        }
+        self.marks = if c.width() == Some(0) { self.marks + 1 } else { 0 };
+        if self.marks > MARKS_MAX {
+            return;
         }
         self.text.push(c);
     }
@@ -123,6 +176,7 @@ impl vte::Perform for Printer {
         match byte {
             b'\n' if self.breaks => {
                 self.restart = false;
+                self.marks = 0;
                 self.text.push('\n');
                 self.line = self.text.len();
             }
@@ -150,6 +204,30 @@ mod tests {
     #[test]
     fn a_progress_bar_ends_as_its_last_state() {
         assert_eq!(Clean::block("10%\r50%\r100%\r\ndone\n").as_str(), "100%\ndone\n");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_where_it_is_said_and_its_rest_costs_nothing() {
+        let long = "\u{1b}[31mä\u{1b}[0m".repeat(1_000_000);
+        let cut = Clean::line_within(&long, 10);
+        assert_eq!(cut.as_str(), "äää…");
+        assert!(cut.0.len() <= 10);
+        assert_eq!(Clean::block_within("a\nb", 10).as_str(), "a\nb");
+        assert_eq!(Clean::line_within("äää", 6).as_str(), "äää");
+        // What is not seen does not count.
+        assert_eq!(Clean::line_within(&"\u{1b}[0m".repeat(10), 3).as_str(), "");
+        assert_eq!(Clean::block_within("1%\r2%\r3%\r4%", 4).as_str(), "4%");
+    }
+
+    #[test]
+    fn a_heap_of_marks_on_one_letter_does_not_paint_over_its_neighbours() {
+        let heap = format!("a{}b", "\u{301}".repeat(500));
+        assert_eq!(
+            Clean::line(&heap).as_str(),
+            format!("a{}b", "\u{301}".repeat(MARKS_MAX))
+        );
+        let vietnamese = "Vie\u{323}\u{302}t";
+        assert_eq!(Clean::line(vietnamese).as_str(), vietnamese);
     }
 
     #[test]
