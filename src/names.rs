@@ -190,7 +190,7 @@ impl Millis {
 
     /// How long after `earlier` this is; zero when the clock went backwards.
     pub fn since(self, earlier: Self) -> std::time::Duration {
-        std::time::Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+        std::time::Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
@@ -229,6 +229,13 @@ mod tests {
         ] {
             assert_eq!(Token::new(stranger).parts(), None, "{stranger}");
         }
+    }
+
+    #[test]
+    fn moments_at_the_ends_of_time_can_be_compared() {
+        let (first, last) = (Millis(i64::MIN), Millis(i64::MAX));
+        assert_eq!(first.since(last), std::time::Duration::ZERO);
+        assert_eq!(last.since(first), std::time::Duration::from_millis(i64::MAX as u64));
     }
 
     #[test]

@@ -375,12 +375,12 @@ impl Limits {
         let share = |text: &str, fallback: usize| match text.strip_suffix('%') {
             Some(percent) => percent
                 .parse::<usize>()
-                .map_or(fallback, |percent| hosts * percent / 100),
+                .map_or(fallback, |percent| hosts.saturating_mul(percent) / 100),
             None => text.parse().unwrap_or(fallback),
         };
         let concurrency = share(concurrency, 50).max(1);
         let errors = share(errors, 0);
-        let worst_case = (errors + concurrency).min(hosts);
+        let worst_case = errors.saturating_add(concurrency).min(hosts);
         Self {
             concurrency,
             errors,
@@ -413,6 +413,11 @@ mod tests {
             }
         );
         assert_eq!(Limits::of("50", "0", 3).worst_case, 3);
+        // As only an edited journal has them.
+        assert_eq!(
+            Limits::of(&format!("{}%", usize::MAX), &usize::MAX.to_string(), 3).worst_case,
+            3
+        );
     }
 
     #[test]

@@ -218,6 +218,9 @@ impl State {
     }
 
     fn begin(&mut self, plan: &Plan) {
+        // A journal holds one plan. Were there a second one, no send of the first would have a place in it.
+        self.commands.clear();
+        self.tokens.clear();
         self.builds = plan
             .builds
             .iter()
@@ -477,5 +480,34 @@ impl RolloutState {
         self.counts.shift(before.verdict(), after.verdict());
         self.tally.shift(position, &before, after);
         self.changes.note(position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::fixture::{Story, plan};
+
+    #[test]
+    fn a_journal_with_two_plans_is_read_as_the_second_one() {
+        let story = Story::start(plan(3, 4)).built().pushed().rolling();
+        let mut facts = story.facts;
+        let mut state = State::replay(&facts);
+        let last = facts.last().expect("a story has facts").clone();
+        let Fact::DeploymentStarted { plan, driver } = facts.remove(0).fact else {
+            panic!("a story begins with its plan");
+        };
+        let smaller = Plan {
+            lanes: plan.lanes[..1].to_vec(),
+            ..*plan
+        };
+        let second = Fact::DeploymentStarted {
+            plan: Box::new(smaller),
+            driver,
+        };
+        for (seq, fact) in (last.seq + 1..).zip([second].into_iter().chain(facts.into_iter().map(|told| told.fact))) {
+            state.apply(&Recorded { seq, at: last.at, fact });
+        }
+        assert_eq!(state.lanes.len(), 1);
     }
 }
