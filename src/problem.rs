@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Clean;
 
+/// Nobody reads more, and a problem goes into the journal: 64 KiB, enough for a file that is wrong in a hundred places.
+const TEXT_MAX: usize = 64 * 1024;
+
 /// Something that stops a plan, a lane or the whole program; every one belongs to a [`Kind`] and so to an exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -18,12 +21,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with its remedy. Both texts are cleaned, since they usually quote the outside.
+    /// A problem with its remedy. Both texts are cleaned and kept to a readable length, since they usually quote the outside.
     pub fn new(kind: Kind, what: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
         Self {
             kind,
-            what: Clean::block(what.as_ref()),
-            remedy: Clean::block(remedy.as_ref()),
+            what: Clean::block_within(what.as_ref(), TEXT_MAX),
+            remedy: Clean::block_within(remedy.as_ref(), TEXT_MAX),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Where a secret comes from: an environment variable or a file, named in config.toml and never written there.
 
 use std::env::VarError;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -23,6 +25,16 @@ pub(super) struct Secrets<'s> {
 pub(super) const FORM: &str = "{ secret_env = \"NAME\" } or { secret_file = \"PATH\" }";
 
 const KEYS: [&str; 2] = ["secret_env", "secret_file"];
+
+/// Neither a build argument nor an SSM parameter can be longer; a device without an end is no secret.
+const FILE_MAX: usize = 64 * 1024;
+
+/// As much of the file as shows that it is too long.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Reads `{ secret_env = "NAME" }` or `{ secret_file = "PATH" }`.
 pub(super) fn read(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<SecretString> {
@@ -56,10 +68,12 @@ pub(super) fn read(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Secr
     });
     let file = table.field("secret_file", reader, |reader, value| {
         let path = reader.text(value)?;
-        let error = match std::fs::read_to_string(secrets.folder.join(&path)) {
-            Ok(text) => match text.trim_end_matches(['\r', '\n']) {
-                "" => "it is empty".to_owned(),
-                secret => return Some(SecretString::from(secret)),
+        let error = match read_file(&secrets.folder.join(&path)) {
+            Ok(bytes) if bytes.len() > FILE_MAX => format!("it is longer than {} KiB", FILE_MAX / 1024),
+            Ok(bytes) => match str::from_utf8(&bytes).map(|text| text.trim_end_matches(['\r', '\n'])) {
+                Ok("") => "it is empty".to_owned(),
+                Ok(secret) => return Some(SecretString::from(secret)),
+                Err(_) => "it is not UTF-8".to_owned(),
             },
             Err(error) => error.to_string(),
         };

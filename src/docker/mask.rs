@@ -1,5 +1,7 @@
 //! Secret values, and their removal from every text that comes out of a build or push.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::text::Clean;
@@ -9,9 +11,12 @@ const MASK: &str = "***";
 /// A shorter value is not masked: it would be found everywhere and hide nothing.
 const SHORTEST: usize = 4;
 
+/// Bytes of a step's name that are kept: it goes into the journal.
+const TITLE_MAX: usize = 1000;
+
 /// The values to remove. No Debug: it holds them.
 #[derive(Default)]
-pub(super) struct Mask {
+pub struct Mask {
     /// Longest first, so that a value that contains another goes whole.
     values: Vec<String>,
 }
@@ -40,11 +45,11 @@ impl Mask {
     }
 
     /// The text without the values.
-    pub fn text(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut masked = Cow::Borrowed(text);
         for value in &self.values {
             if masked.contains(value.as_str()) {
-                masked = masked.replace(value.as_str(), MASK);
+                masked = Cow::Owned(masked.replace(value.as_str(), MASK));
             }
         }
         masked
@@ -52,15 +57,26 @@ impl Mask {
 
     /// The text without the values, on one line.
     pub fn line(&self, text: &str) -> Clean {
-        // Both before and after cleaning: an escape sequence within a value must not save it.
-        let clean = Clean::line(&self.text(text));
-        Clean::line(&self.text(clean.as_str()))
+        self.clean(text, Clean::line)
+    }
+
+    /// What a step is called: [`Mask::line`], cut to what can be read. A RUN instruction may hold a whole script.
+    pub fn title(&self, text: &str) -> Clean {
+        Clean::line_within(self.line(text).as_str(), TITLE_MAX)
     }
 
     /// The text without the values; a lone `\r` starts its line over.
     pub fn block(&self, text: &str) -> Clean {
-        let clean = Clean::block(&self.text(text));
-        Clean::block(&self.text(clean.as_str()))
+        self.clean(text, Clean::block)
+    }
+
+    /// Masks both before and after cleaning: an escape sequence within a value must not save it.
+    fn clean(&self, text: &str, clean: fn(&str) -> Clean) -> Clean {
+        let once = clean(&self.text(text));
+        match self.text(once.as_str()) {
+            Cow::Borrowed(_) => once,
+            Cow::Owned(masked) => clean(&masked),
+        }
     }
 }
 
@@ -93,6 +109,14 @@ mod tests {
     #[test]
     fn an_escape_sequence_does_not_save_a_secret() {
         assert_eq!(mask(&["hunter2"]).line("hun\u{1b}[0mter2").as_str(), "***");
+    }
+
+    #[test]
+    fn a_step_that_is_a_whole_script_is_called_by_its_beginning() {
+        let script = format!("RUN {}hunter2{}", "x".repeat(TITLE_MAX - 10), "y".repeat(100_000));
+        let title = mask(&["hunter2"]).title(&script);
+        assert!(title.as_str().len() <= TITLE_MAX && title.as_str().ends_with('…'));
+        assert!(!title.as_str().contains("hunt"), "what is cut is masked first");
     }
 
     #[test]

@@ -34,6 +34,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, Surroundings};
+pub use build::Lines;
+pub use mask::Mask;
 
 use crate::config::BuilderChoice;
 use crate::engine::ports::{BuildFailure, BuildSpec, Built, Context, Docker, PushFailure, PushSpec, Pushed, Sink};

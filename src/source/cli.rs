@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use crate::problem::{Kind, Problem};
@@ -54,6 +55,32 @@ impl Cli {
             .map_err(|error| cannot_run(&error, &self.folder))
     }
 
+    /// Runs git and takes in the first `max` bytes of what it prints, so that a text that anybody may have committed costs no
+    /// more than that. git is stopped where it has more to say, which counts as success.
+    pub async fn start_of<S: AsRef<OsStr>>(
+        &self,
+        doing: &str,
+        args: impl IntoIterator<Item = S>,
+        max: usize,
+    ) -> Result<Vec<u8>, Problem> {
+        let cannot_run = |error| cannot_run(&error, &self.folder);
+        let mut git = self.command(args).spawn().map_err(cannot_run)?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let printed = git.stdout.take().map(|pipe| pipe.take(max as u64));
+        let said = git.stderr.take().map(|pipe| pipe.take(max as u64));
+        let (printed, said) = tokio::join!(read(printed, &mut stdout), read(said, &mut stderr));
+        printed.and(said).map_err(cannot_run)?;
+        if stdout.len() >= max {
+            return Ok(stdout);
+        }
+        let status = git.wait().await.map_err(cannot_run)?;
+        if status.success() {
+            Ok(stdout)
+        } else {
+            Err(failed(doing, &Output { status, stdout, stderr }))
+        }
+    }
+
     /// What git printed, as text; `doing` is what failed when it did not succeed ("cannot " comes before it).
     pub async fn text<S: AsRef<OsStr>>(
         &self,
@@ -84,6 +111,13 @@ impl Cli {
             .filter(|item| !item.is_empty())
             .map(<[u8]>::to_vec)
             .collect())
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) -> io::Result<usize> {
+    match pipe {
+        Some(mut pipe) => pipe.read_to_end(into).await,
+        None => Ok(0),
     }
 }
 

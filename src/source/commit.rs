@@ -9,6 +9,11 @@ use crate::text::Clean;
 /// Paths of a dirty tree that are named; the others are counted.
 const DIRTY_NAMED: usize = 8;
 
+/// Bytes of a subject, or of an author's name, that are kept; git sets no limit to either.
+const SUBJECT_MAX: usize = 1000;
+/// Bytes of subjects that are read of git.
+const SAID_MAX: usize = 64 * 1024;
+
 /// Resolves `revision` and says how the commit stands to `branch`, to the remotes and to the working directory.
 pub(super) async fn commit(git: &Cli, revision: &str, branch: Option<&str>) -> Result<Commit, Problem> {
     let id = resolve(git, revision).await?;
@@ -24,11 +29,12 @@ pub(super) async fn commit(git: &Cli, revision: &str, branch: Option<&str>) -> R
         "--end-of-options",
         sha,
     ];
-    let shown = git.text(&doing, shown).await?;
-    let mut lines = shown.splitn(3, '\n');
+    let shown = git.start_of(&doing, shown, SAID_MAX).await?;
+    let shown = String::from_utf8_lossy(&shown);
+    let mut lines = shown.trim_end().splitn(3, '\n');
     let seconds = lines.next().and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
-    let author = Clean::line(lines.next().unwrap_or_default());
-    let subject = Clean::line(lines.next().unwrap_or_default());
+    let author = Clean::line_within(lines.next().unwrap_or_default(), SUBJECT_MAX);
+    let subject = Clean::line_within(lines.next().unwrap_or_default(), SUBJECT_MAX);
     let dirty = changed(git).await?;
     Ok(Commit {
         subject,
@@ -222,12 +228,9 @@ pub(super) async fn between(
     ];
     let log = log.into_iter().chain(["--end-of-options", &range]);
     // A commit without a message is an empty item, which is why the items are not read with `items`.
-    let output = git.ask(log).await?;
-    if !output.status.success() {
-        return Err(cli::failed(&doing, &output));
-    }
-    let subjects = output.stdout.split(|byte| *byte == 0).take(limit);
-    let subjects = subjects.map(|subject| Clean::line(&String::from_utf8_lossy(subject)));
+    let log = git.start_of(&doing, log, SAID_MAX).await?;
+    let subjects = log.split(|byte| *byte == 0).take(limit);
+    let subjects = subjects.map(|subject| Clean::line_within(&String::from_utf8_lossy(subject), SUBJECT_MAX));
     let count: u32 = count.parse().unwrap_or(u32::MAX);
     Ok(Some((subjects.take(count as usize).collect(), count)))
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use cli::Cli;
+pub use ignore::Ignore;
 
 use crate::engine::ports::{Context, ContextSpec, Git};
 use crate::names::CommitId;

@@ -9,6 +9,8 @@ use crate::text::Clean;
 const STDOUT_MAX: usize = 24_000;
 /// And so many of standard error.
 const STDERR_MAX: usize = 8_000;
+/// A character takes so many bytes at most.
+const CHAR_MAX: usize = 4;
 /// The agent ends a text that it cut with this (amazon-ssm-agent, `agent/framework/processor/executer/iohandler`).
 const CUT_MARK: &str = "--output truncated--";
 /// ResponseCode of an invocation that did not start or has not ended.
@@ -20,8 +22,8 @@ pub(super) fn output(answer: &GetCommandInvocationOutput) -> (Output, Option<i32
     let stderr = answer.standard_error_content().unwrap_or_default();
     let code = answer.response_code();
     let output = Output {
-        stdout: Clean::block(stdout),
-        stderr: Clean::block(stderr),
+        stdout: Clean::block_within(stdout, STDOUT_MAX * CHAR_MAX),
+        stderr: Clean::block_within(stderr, STDERR_MAX * CHAR_MAX),
         stdout_cut: is_cut(stdout, STDOUT_MAX),
         stderr_cut: is_cut(stderr, STDERR_MAX),
     };
@@ -29,7 +31,7 @@ pub(super) fn output(answer: &GetCommandInvocationOutput) -> (Output, Option<i32
 }
 
 fn is_cut(text: &str, max: usize) -> bool {
-    text.trim_end().ends_with(CUT_MARK) || text.chars().count() >= max
+    text.trim_end().ends_with(CUT_MARK) || text.chars().nth(max - 1).is_some()
 }
 
 #[cfg(test)]
@@ -41,6 +43,18 @@ mod tests {
         assert!(is_cut("abc\n--output truncated--\n", STDOUT_MAX));
         assert!(is_cut(&"é".repeat(8000), STDERR_MAX));
         assert!(!is_cut(&"é".repeat(7999), STDERR_MAX));
+    }
+
+    #[test]
+    fn an_output_beyond_all_measure_is_kept_to_what_ssm_keeps_and_said_to_be_cut() {
+        let answer = GetCommandInvocationOutput::builder()
+            .standard_output_content("\u{1b}[2Jx".repeat(1_000_000))
+            .standard_error_content("y\r".repeat(1_000_000))
+            .build();
+        let (output, _) = output(&answer);
+        assert!(output.stdout.as_str().len() <= STDOUT_MAX * CHAR_MAX && output.stdout.as_str().starts_with("xxx"));
+        assert_eq!(output.stderr.as_str(), "y");
+        assert!(output.stdout_cut && output.stderr_cut);
     }
 
     #[test]

@@ -435,6 +435,13 @@ fn a_secret_is_read_and_never_printed() {
 }
 
 #[test]
+fn a_secret_file_without_an_end_is_refused_and_not_read_to_it() {
+    let text = with("[build]", r#"args = { A = { secret_file = "/dev/zero" } }"#);
+    let errors = report(&text);
+    assert!(errors.contains("it is longer than 64 KiB"), "{errors}");
+}
+
+#[test]
 fn a_file_that_is_not_there_says_how_to_get_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config.toml");

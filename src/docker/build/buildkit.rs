@@ -60,10 +60,7 @@ impl Buildkit {
         for log in &status.logs {
             match record.find(&log.vertex) {
                 Some(at) => record.output(at, &log.msg, log.stream == STDERR),
-                None => {
-                    let line = record.mask().block(&String::from_utf8_lossy(&log.msg));
-                    record.aside(None, &line);
-                }
+                None => record.stray(&log.msg),
             }
         }
         for warning in &status.warnings {
@@ -108,8 +105,8 @@ fn step(name: &str, mask: &Mask) -> Step {
     Step {
         number: number(2),
         of: number(3),
-        stage: part(1).map(|stage| mask.line(stage)),
-        name: mask.line(part(4).unwrap_or(name)),
+        stage: part(1).map(|stage| mask.title(stage)),
+        name: mask.title(part(4).unwrap_or(name)),
         cached: false,
         millis: 0,
     }

@@ -185,7 +185,7 @@ impl Classic {
             number,
             of,
             stage: stage.as_deref().map(Clean::line),
-            name: Clean::line(&name),
+            name: record.mask().title(&name),
             cached: false,
             millis: 0,
         };

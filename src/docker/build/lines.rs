@@ -8,7 +8,7 @@ const LINE_MAX: usize = 16 * 1024;
 
 /// What has come of the current line so far.
 #[derive(Default)]
-pub(super) struct Lines {
+pub struct Lines {
     held: Vec<u8>,
 }
 
@@ -58,7 +58,8 @@ impl Lines {
     /// has not come whole yet stays in one piece.
     fn hand_on(&mut self, mask: &Mask, line: &mut impl FnMut(Clean)) {
         let whole = self.held.len() - unfinished(&self.held);
-        let text = mask.text(&String::from_utf8_lossy(&self.held[..whole]));
+        let held = String::from_utf8_lossy(&self.held[..whole]);
+        let text = mask.text(&held);
         let cut = text.floor_char_boundary(text.len().saturating_sub(mask.longest()));
         line(mask.block(&text[..cut]));
         self.held = [&text.as_bytes()[cut..], &self.held[whole..]].concat();
@@ -118,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_hundred_megabytes_is_handed_on_in_pieces_and_nothing_is_lost() {
+    fn a_line_without_end_is_handed_on_in_pieces_and_nothing_is_lost() {
         let mask = Mask::default();
         let mut lines = Lines::default();
         let (mut seen, mut longest) = (0, 0);
-        for _ in 0..1600 {
+        for _ in 0..100 {
             lines.push("ü".repeat(32 * 1024).as_bytes(), &mask, |line| {
                 seen += line.as_str().len();
                 assert!(!line.as_str().contains('\u{fffd}'), "a character was cut");
@@ -130,7 +131,7 @@ mod tests {
             longest = longest.max(lines.held.capacity());
         }
         lines.finish(&mask, |line| seen += line.as_str().len());
-        assert_eq!(seen, 1600 * 64 * 1024);
+        assert_eq!(seen, 100 * 64 * 1024);
         assert!(longest < 8 * LINE_MAX, "{longest} bytes were held");
     }
 

@@ -30,6 +30,7 @@ use crate::problem::{Kind, Problem};
 use buildkit::Buildkit;
 use classic::Classic;
 use feed::Feed;
+pub use lines::Lines;
 use log::LogFile;
 use record::{At, Recorder};
 
@@ -179,6 +180,7 @@ async fn finish(
     mut record: Recorder,
     end: End,
 ) -> Result<Built, BuildFailure> {
+    record.end();
     if let Some(problem) = feed.problem() {
         return Err(failed(problem, None, None, &record));
     }

@@ -29,6 +29,8 @@ pub(super) struct Recorder {
     by_key: HashMap<String, At>,
     /// Steps in the order in which they ended well.
     ended: Vec<At>,
+    /// What belongs to no step.
+    stray: Lines,
 }
 
 struct Tracked {
@@ -52,6 +54,7 @@ impl Recorder {
             steps: Vec::new(),
             by_key: HashMap::new(),
             ended: Vec::new(),
+            stray: Lines::default(),
         }
     }
 
@@ -173,6 +176,15 @@ impl Recorder {
         });
     }
 
+    /// A chunk of output that the builder tells of no step, for the log file alone.
+    pub fn stray(&mut self, chunk: &[u8]) {
+        let mut ended = Vec::new();
+        self.stray.push(chunk, &self.mask, |line| ended.push(line));
+        for line in ended {
+            self.aside(None, &line);
+        }
+    }
+
     /// The builder's own words, for the log file alone.
     pub fn aside(&mut self, at: Option<At>, line: &Clean) {
         self.write(at.map_or(0, |at| at + 1), line.as_str());
@@ -189,6 +201,17 @@ impl Recorder {
             done: if total == 0 { done } else { done.min(total) },
             total,
         });
+    }
+
+    /// The stream has ended: what it left without a line break is a line too.
+    pub fn end(&mut self) {
+        let mut left = None;
+        self.stray.finish(&self.mask, |line| left = Some(line));
+        if let Some(line) = left {
+            self.aside(None, &line);
+        }
+        (0..self.steps.len()).for_each(|at| self.finish_lines(at));
+        self.flush();
     }
 
     /// Pushes the log file out.

@@ -14,7 +14,7 @@ use crate::problem::{Kind, Problem};
 
 /// The rules of an ignore file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ignore {
+pub struct Ignore {
     rules: Vec<Rule>,
     /// Paths that no rule excludes: the Dockerfile and the ignore file itself.
     kept: Vec<String>,
