@@ -282,9 +282,9 @@ impl Question<'_> {
     fn interrupt(&mut self, at: usize) -> &'static str {
         let answers = Interruption::ALL.map(|answer| {
             match answer {
-                Interruption::Leave => "leave; the fleet goes on",
-                Interruption::Cancel => "cancel everything, and stay to watch",
-                Interruption::Stay => "stay",
+                Interruption::Leave => "leave: hosts go on, what this process does stops",
+                Interruption::Cancel => "cancel: stop everything everywhere, stay to watch",
+                Interruption::Stay => "stay: everything goes on",
             }
             .to_owned()
         });

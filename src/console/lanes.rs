@@ -2,19 +2,25 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
 
+use super::bar;
 use super::draw::Ctx;
 use super::lane_rows::{self, Row};
 use super::text_window::scrollbar;
 use super::theme;
 use super::view::{Click, Focus, Painted};
+use super::words;
 
 /// Columns that a panel needs for its words.
 const PANEL_WIDTH: u16 = 38;
 /// Rows that a panel needs for its heads and counts.
 const PANEL_HEIGHT: u16 = 9;
+
+/// Rows that the overview needs before one of them says what is going on out of sight.
+const ALL_LANES_HEIGHT: u16 = 2 * PANEL_HEIGHT;
 
 /// How many panels stand beside each other and how many rows of them fit.
 fn grid(area: Rect, lanes: usize) -> (usize, usize) {
@@ -29,6 +35,13 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
     let lanes = ctx.state.lanes.len();
     let (columns, shown) = grid(area, lanes);
     let rows = lanes.div_ceil(columns.max(1));
+    let (area, (columns, shown)) = if rows > shown && area.height > ALL_LANES_HEIGHT {
+        let [top, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+        frame.render_widget(Paragraph::new(all_lanes(ctx)), top);
+        (rest, grid(rest, lanes))
+    } else {
+        (area, (columns, shown))
+    };
     let focused = ctx.view.focus.lane / columns.max(1);
     // The focused row is in the middle as far as there is something above and below.
     let first = focused.saturating_sub(shown / 2).min(rows.saturating_sub(shown));
@@ -58,6 +71,37 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
     painted.rows = lanes;
     painted.offset = first * columns;
     painted.columns = columns;
+}
+
+/// `30 lanes  ✓ 3 done  ▸ 24 under way  ✗ 2 stopped  ? 1 needs you · 10000 hosts  ✓ 812  ✗ 3  ▸ 185  · 9000`
+///
+/// What is going on where the screen does not reach.
+fn all_lanes(ctx: &Ctx) -> Line<'static> {
+    let theme = &ctx.theme;
+    let mut stages: [(&str, &str, Style, usize); 4] = [
+        ("✓", "done", theme.success, 0),
+        ("▸", "under way", theme.progress, 0),
+        ("✗", "stopped or failed", theme.failure, 0),
+        ("?", "in need of you", theme.attention, 0),
+    ];
+    for lane in &ctx.state.lanes {
+        let (glyph, ..) = lane_rows::stage_words(ctx, lane);
+        if let Some((.., count)) = stages.iter_mut().find(|(known, ..)| *known == glyph) {
+            *count += 1;
+        }
+    }
+    let mut spans = vec![Span::styled(words::plural(ctx.state.lanes.len(), "lane"), theme.title)];
+    let said = stages.iter().filter(|(.., count)| *count > 0);
+    spans.extend(said.map(|(glyph, word, style, count)| Span::styled(format!("  {glyph} {count} {word}"), *style)));
+    let counts = ctx.state.counts();
+    let hosts = format!("  {}", words::plural(counts.total(), "host"));
+    spans.push(Span::styled(hosts, theme.title));
+    let parts = bar::parts(counts).into_iter().filter(|(_, count)| *count > 0);
+    spans.extend(parts.map(|(verdict, count)| {
+        let glyph = theme::glyph(verdict);
+        Span::styled(format!("  {glyph} {count}"), theme.verdict(verdict))
+    }));
+    Line::from(spans)
 }
 
 /// The frame of a lane: its number and name at the left, its stage at the right. Double where the environment is protected.

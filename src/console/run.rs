@@ -1,6 +1,6 @@
 //! The loop: one event at a time, one frame when something changed, nothing while nothing does.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crossterm::clipboard::CopyToClipboard;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 
 use super::draw::draw;
 use super::terminal::{FromTerminal, Reader, Screen, guarded, is_gone};
@@ -24,6 +24,8 @@ use crate::text::Clean;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(33);
+/// How long people wait before they wonder.
+const WONDER: Duration = Duration::from_millis(500);
 /// How long the engine has to put its last facts into the journal when the console goes.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -222,18 +224,20 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
     if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone | Ending::Attach(_), Some(actions)) =
         (&ending, &source.actions)
     {
-        leave(&ending, actions, source.updates, &mut state).await;
+        leave(&ending, actions, source.updates, &mut state, &mut signals.int).await;
     }
     let watched = view.role == Role::Watches;
     Ok(Ended { ending, state, watched })
 }
 
-/// Tells the engine and waits for its last facts.
+/// Tells the engine and waits for its last facts, unless the operator interrupts that, too: what is lost then is looked
+/// for when the deployment is taken up again.
 async fn leave(
     ending: &Ending,
     actions: &mpsc::UnboundedSender<Action>,
     updates: Option<mpsc::UnboundedReceiver<Update>>,
     state: &mut State,
+    interrupts: &mut Signal,
 ) {
     let reason = match ending {
         Ending::Signal(number) => format!("signal {number}"),
@@ -267,7 +271,24 @@ async fn leave(
             }
         }
     };
-    let _ = timeout(LAST_WORDS, last_words).await;
+    tokio::select! {
+        () = last_words => {}
+        () = sleep(LAST_WORDS) => {}
+        _ = interrupts.recv() => {}
+        // Never ends: it says why nothing happens.
+        () = patience() => {}
+    }
+}
+
+/// Says what is waited for, if that takes longer than people wonder.
+async fn patience() {
+    sleep(WONDER).await;
+    // The terminal may be gone.
+    let _ = writeln!(
+        io::stderr(),
+        "waiting for the answers to what is going out; ctrl-c does not wait"
+    );
+    std::future::pending().await
 }
 
 impl Console {
@@ -312,8 +333,13 @@ impl Console {
                 Woken::Resized | Woken::Progress | Woken::Time => Vec::new(),
             };
             for effect in effects {
+                let suspended = effect == Effect::Suspend;
                 if let Some(ending) = self.carry_out(effect)? {
                     return Ok(ending);
+                }
+                if suspended {
+                    signals.continued.recv().await;
+                    self.screen.enter()?;
                 }
             }
         }
@@ -454,7 +480,6 @@ async fn wait(
 
 /// Writes a text to a new file in the working directory.
 fn save(name: &str, text: &str) -> Notice {
-    use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     for serial in 0..100 {
         let name = if serial == 0 {

@@ -100,13 +100,15 @@ impl Screen {
         self.enter()
     }
 
-    /// Gives it back for the shell, stops the whole job, and takes it again when the shell continues it.
+    /// Gives it back for the shell and stops the whole job. SIGCONT says when it may be taken again, and not this call's
+    /// return: another thread may have taken the signal, and this one runs on for a moment.
     ///
     /// SIGSTOP and not SIGTSTP: the latter is being listened to and would not stop anything.
     pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
-        self.enter()
+        Ok(rustix::process::kill_current_process_group(
+            rustix::process::Signal::STOP,
+        )?)
     }
 }
 

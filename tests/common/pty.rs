@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// How long a program may take for what it is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,11 +58,7 @@ impl Pty {
             master: Some(pair.master),
             keys: Some(keys),
             output,
-            parser: vt100::Parser::new(
-                NonZeroU16::new(rows).expect("a terminal has rows"),
-                NonZeroU16::new(columns).expect("a terminal has columns"),
-                1000,
-            ),
+            parser: vt100::Parser::new(nonzero(rows), nonzero(columns), 1000),
             termios,
         }
     }
@@ -103,9 +99,49 @@ impl Pty {
     /// # Panics
     /// It is gone.
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the program runs");
+    }
+
+    /// Waits until the program has given the terminal back and stopped itself, as ctrl-z has it do.
+    ///
+    /// # Panics
+    /// It does not in time.
+    pub fn wait_until_stopped(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        let stopped = || waitid(WaitId::Pid(self.pid()), stops).expect("the program can be waited for");
+        while stopped().is_none() {
+            assert!(Instant::now() < end, "it does not stop:\n{}", self.screen());
+            thread::sleep(GLANCE);
+        }
+        // What it wrote before may still be on its way.
+        while !self.taken().is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.parser.process(&bytes),
+                Err(_) => panic!("stopped, and {:?}", self.taken()),
+            }
+        }
+    }
+
+    /// Makes the terminal another size.
+    ///
+    /// # Panics
+    /// The terminal has vanished.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            ..PtySize::default()
+        };
+        self.parser.set_size(nonzero(rows), nonzero(columns));
+        let master = self.master.as_ref().expect("the terminal is there");
+        master.resize(size).expect("a terminal can be resized");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok());
-        let pid = pid.and_then(Pid::from_raw).expect("the program runs");
-        kill_process(pid, signal).expect("the program runs");
+        pid.and_then(Pid::from_raw).expect("the program runs")
     }
 
     /// Takes the terminal away, as a closed window or a dropped connection does.
@@ -176,6 +212,10 @@ impl Drop for Pty {
         // It may have ended already.
         let _ = self.child.kill();
     }
+}
+
+fn nonzero(size: u16) -> NonZeroU16 {
+    NonZeroU16::new(size).expect("a terminal has rows and columns")
 }
 
 fn termios(master: &(dyn MasterPty + Send)) -> String {

@@ -160,3 +160,41 @@ fn a_continued_console_takes_the_terminal_again() {
     pty.type_keys("q");
     given_back(&mut pty, "ended: NotStarted");
 }
+
+#[test]
+fn a_suspended_console_gives_the_shell_its_terminal_and_goes_on_where_it_was() {
+    for by_key in [true, false] {
+        let mut pty = console("quiet");
+        pty.type_keys("?");
+        pty.wait_for("draw the screen anew");
+        if by_key {
+            pty.type_keys("\u{1a}");
+        } else {
+            pty.signal(Signal::TSTP);
+        }
+        pty.wait_until_stopped();
+        pty.signal(Signal::CONT);
+        pty.wait_for("draw the screen anew");
+        assert_eq!(pty.taken().len(), 5, "{:?} where by_key is {by_key}", pty.taken());
+        pty.type_keys("qq");
+        given_back(&mut pty, "ended: NotStarted");
+    }
+}
+
+#[test]
+fn a_resized_terminal_is_drawn_anew_from_edge_to_edge() {
+    let mut pty = console("quiet");
+    for (columns, rows) in [(120, 40), (40, 12), (200, 50)] {
+        pty.resize(columns, rows);
+        let bottom = format!("└{}┘\nctrl-r", "─".repeat(usize::from(columns) - 2));
+        let screen = pty.wait_for(&bottom);
+        let lines: Vec<&str> = screen.lines().collect();
+        assert_eq!(lines.len(), usize::from(rows), "{screen}");
+    }
+    pty.resize(30, 8);
+    pty.wait_for("has 30x8");
+    pty.resize(80, 24);
+    pty.wait_for("checking");
+    pty.type_keys("q");
+    given_back(&mut pty, "ended: NotStarted");
+}
