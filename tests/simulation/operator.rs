@@ -31,6 +31,8 @@ pub struct Operator {
     pub unknown: u64,
     cancels: u32,
     leaves: u32,
+    /// Hosts that are retried as soon as they fail, whatever is still known or asked of them.
+    eager: u32,
     /// Hosts that could be retried a while ago.
     stale: Option<RetrySet>,
 }
@@ -46,7 +48,8 @@ impl Operator {
             retried: 0,
             cancelled: 0,
             unknown: 0,
-            cancels: u32::from(rng.u8(0..4) == 0),
+            cancels: rng.u32(0..3).saturating_sub(u32::from(rng.bool())),
+            eager: rng.u32(0..6),
             leaves: u32::from(rng.u8(0..4) == 0),
             stale: None,
         }
@@ -97,6 +100,9 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                 let before = checks::Others::of(&state, &recorded.fact);
                 state.apply(&recorded);
                 before.check(&state, &recorded.fact);
+                if new && !watching {
+                    operator.hurry(&handle, &state, &recorded.fact);
+                }
                 if new && matches!(recorded.fact, Fact::DeploymentSettled { .. }) {
                     checks::settled(&state);
                     // Whoever only watches can do nothing about it yet.
@@ -154,7 +160,7 @@ impl Operator {
             let reason = Clean::line("the train leaves");
             return act(handle, Action::Leave { reason });
         }
-        if self.cancels > 0 && self.rng.u8(0..6) == 0 {
+        if self.cancels > 0 && self.rng.u8(0..4) == 0 {
             self.cancels -= 1;
             self.cancelled += 1;
             let lane = &state.lanes[self.rng.usize(0..state.lanes.len())];
@@ -223,6 +229,31 @@ impl Operator {
         }
     }
 
+    /// Retries a host at the very moment at which it is known to have failed.
+    fn hurry(&mut self, handle: &Handle, state: &State, fact: &Fact) {
+        let Fact::HostChanged {
+            command, host, status, ..
+        } = fact
+        else {
+            return;
+        };
+        if self.eager == 0 || !status.verdict().is_trouble() || self.rng.bool() {
+            return;
+        }
+        let Some((lane, rollout, _)) = state.command(command) else {
+            return;
+        };
+        self.eager -= 1;
+        let one = (lane.region.clone(), rollout.name.clone(), host.clone());
+        act(
+            handle,
+            Action::Retry {
+                set: state.retry_set(&Selection::Hosts(vec![one])),
+                despite_moved_tag: true,
+            },
+        );
+    }
+
     /// Something that may not be done now; the engine has to know.
     fn mischief(&mut self, handle: &Handle, state: &State) {
         let lane = &state.lanes[self.rng.usize(0..state.lanes.len())];
@@ -272,6 +303,17 @@ impl Operator {
                 },
             );
         };
+        // Of a send that nobody knows of the operator looks into the AWS console, and gives it time.
+        for lane in &state.lanes {
+            let last = lane.rollouts.iter().filter_map(|rollout| rollout.sends.last());
+            for send in last.filter(|send| matches!(send.phase, SendPhase::Unknown(_))) {
+                if checks::command(world, time, &lane.region, &send.token).is_some() || world.street.is_busy() {
+                    // Whoever attaches again looks for it once more.
+                    leave();
+                    return false;
+                }
+            }
+        }
         let outcome = state.settled.map(|(outcome, _)| outcome);
         if outcome == Some(Outcome::Succeeded) || self.rounds == 0 {
             leave();
@@ -299,14 +341,8 @@ impl Operator {
             for rollout in &lane.rollouts {
                 match rollout.sends.last().map(|send| (&send.phase, &send.token)) {
                     Some((SendPhase::Unknown(_), token)) => {
-                        // The operator looks into the AWS console, and gives it time.
-                        if checks::command(world, time, &lane.region, token).is_some() || world.street.is_busy() {
-                            // Whoever attaches again looks for it once more.
-                            leave();
-                        } else {
-                            act(handle, Action::Abandon(token.clone()));
-                            act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
-                        }
+                        act(handle, Action::Abandon(token.clone()));
+                        act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
                         return false;
                     }
                     Some((SendPhase::Refused(_) | SendPhase::Abandoned, _)) => {

@@ -62,11 +62,14 @@ impl World {
         let mut faults: Vec<Rule> = (0..rng.usize(0..6)).map(|_| fault(rng, &regions)).collect();
         let mut lags = false;
         faults.retain(|rule| rule.act != Act::EmptyLists || !std::mem::replace(&mut lags, true));
+        if rng.u8(0..5) == 0 {
+            faults.extend(blindness(rng));
+        }
         let config = Arc::new(configuration(rng, &regions));
         let desk = Arc::new(Desk::new(Ssm::new(world), api, Faults::new(since, faults)));
         Self {
             config,
-            street: Arc::new(Street::new(desk.clone())),
+            street: Arc::new(Street::new(desk.clone(), rng.u8(0..3) == 0)),
             desk,
             book: Arc::default(),
             ecr,
@@ -150,6 +153,17 @@ fn fate(rng: &mut Rng, calm: bool) -> Fate {
     }
 }
 
+/// Answers are lost, and lists do not show for longer than anybody looks what took place.
+fn blindness(rng: &mut Rng) -> [Rule; 2] {
+    let lost = [Act::ResetAfter, Act::NoAnswer, Act::ServerErrorAfter(500)][rng.usize(0..3)].clone();
+    [
+        Rule::on("SendCommand", lost).skip(rng.u64(0..3)).times(rng.u64(1..4)),
+        Rule::on("ListCommands", Act::EmptyLists)
+            .skip(rng.u64(0..10))
+            .times(rng.u64(30..120)),
+    ]
+}
+
 fn fault(rng: &mut Rng, regions: &[Region]) -> Rule {
     const OPERATIONS: [&str; 11] = [
         "SendCommand",
@@ -188,7 +202,11 @@ fn fault(rng: &mut Rng, regions: &[Region]) -> Rule {
     let lags = act == Act::EmptyLists;
     let mut rule = Rule::on(operation, act).skip(rng.u64(0..6));
     rule = if lags && operation == "ListCommandInvocations" {
-        rule.times(rng.u64(1..3))
+        if rng.bool() {
+            rule.times(rng.u64(1..3))
+        } else {
+            rule.every(rng.u64(2..6)).times(rng.u64(1..40))
+        }
     } else {
         rule.every(rng.u64(1..4)).times(rng.u64(1..12))
     };
