@@ -125,6 +125,20 @@ fn a_whole_journal_passes_its_check() {
 }
 
 #[test]
+fn what_is_missing_fails_the_check_and_the_rest_is_exported() {
+    let story = finished();
+    let dir = state_of(&story);
+    let connection = rusqlite::Connection::open(dir.path().join("journal.db")).expect("it is there");
+    let sql = "DROP TRIGGER fact_is_never_deleted; DELETE FROM fact WHERE seq = 3;";
+    connection.execute_batch(sql).expect("it can be damaged");
+    let (exit, text) = printed(&dir, "journal check").expect("the journal can be read");
+    assert_eq!(exit, Exit::Unexpected);
+    assert!(text.contains("deployment a1b2c3d4: fact 3 is missing"), "{text}");
+    let (exit, text) = printed(&dir, "journal export").expect("the rest can be read");
+    assert_eq!((exit, text.lines().count()), (Exit::Unexpected, story.facts.len() - 1));
+}
+
+#[test]
 fn an_export_holds_every_fact() {
     let story = finished();
     for line in ["journal export", "journal export a1b2c3d4"] {

@@ -258,7 +258,12 @@ impl Archive {
         }))
     }
 
-    fn problem(&self, error: &rusqlite::Error) -> Problem {
+    /// The open database, if there is one.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    pub(super) fn problem(&self, error: &rusqlite::Error) -> Problem {
         schema::problem(&self.dir.join(FILE), error)
     }
 }

@@ -16,6 +16,7 @@
 
 mod archive;
 mod claim;
+mod salvage;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use async_trait::async_trait;
 
 pub use archive::{Archive, Entry, Standing, is_name};
 pub use claim::Holder;
+pub use salvage::{Health, Salvaged};
 
 use crate::engine::Clock;
 use crate::engine::ports::{Held, Ledger};

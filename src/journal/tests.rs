@@ -391,3 +391,93 @@ fn a_fact_of_another_version_is_named_and_not_guessed() {
         .expect_err("is unknown");
     assert!(problem.what.as_str().contains("fact 2"), "{problem}");
 }
+
+/// A journal of one deployment with many facts.
+fn long(dir: &Path) -> (DeploymentId, usize) {
+    let journal = Journal::open(dir).expect("opens");
+    let (id, first) = started(7);
+    let mut count = first.len();
+    journal.append_blocking(id, first).expect("appends");
+    for _ in 0..20 {
+        count += journal.append_blocking(id, vec![left(); 50]).expect("appends").len();
+    }
+    (id, count)
+}
+
+#[test]
+fn a_whole_journal_is_in_good_health() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (_, count) = long(dir.path());
+    let health = Archive::open(dir.path()).expect("opens").health();
+    assert_eq!((health.deployments, health.facts), (1, count));
+    assert!(health.troubles.is_empty(), "{:?}", health.troubles);
+}
+
+#[test]
+fn what_a_damaged_page_does_not_hold_is_read_from_both_ends() {
+    const PAGE: usize = 4096;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (id, count) = long(dir.path());
+    let path = dir.path().join(FILE);
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let page = bytes.len() / PAGE / 2;
+    bytes[page * PAGE..(page + 1) * PAGE].fill(0xff);
+    std::fs::write(&path, bytes).expect("writes");
+    let archive = Archive::open(dir.path()).expect("its first pages are whole");
+    let health = archive.health();
+    let told: Vec<String> = health.troubles.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("is damaged")), "{told:#?}");
+    assert!(told.iter().any(|told| told.contains("are missing")), "{told:#?}");
+    let salvaged = archive.salvage_one(id);
+    let numbers: Vec<u64> = salvaged.facts.iter().map(|fact| fact.seq).collect();
+    assert!(
+        numbers.len() < count && numbers.len() > count / 2,
+        "{} of {count}",
+        numbers.len()
+    );
+    assert_eq!((numbers.first(), numbers.last()), (Some(&1), Some(&(count as u64))));
+}
+
+#[test]
+fn a_lost_fact_and_one_of_another_version_are_told_as_such() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (id, count) = long(dir.path());
+    let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+    let sql = "DROP TRIGGER fact_is_never_changed; DROP TRIGGER fact_is_never_deleted;
+               DELETE FROM fact WHERE seq IN (5, 6, 9);
+               UPDATE fact SET json = '{\"fact\":\"sails-set\"}' WHERE seq = 12;";
+    connection.execute_batch(sql).expect("writes");
+    drop(connection);
+    let salvaged = Archive::open(dir.path()).expect("opens").salvage_one(id);
+    assert_eq!(salvaged.facts.len(), count - 4);
+    let told: Vec<String> = salvaged.troubles.iter().map(ToString::to_string).collect();
+    for part in [
+        "facts 5 to 6 are missing",
+        "fact 9 is missing",
+        "fact 12 is not one that this version knows",
+    ] {
+        assert!(told.iter().any(|told| told.contains(part)), "{part}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_journal_that_another_process_holds_is_told_as_locked() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join(FILE);
+    let connection = schema::open_to_write(&path).expect("opens");
+    connection
+        .busy_timeout(std::time::Duration::from_millis(20))
+        .expect("sets");
+    let writer = writer::Writer::start(connection, path.clone(), Clock::default()).expect("starts");
+    let other = Connection::open(&path).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("is free");
+    let (id, first) = started(7);
+    let append = |facts| {
+        let answer = writer.append(id, facts).expect("queues");
+        answer.blocking_recv().expect("answers")
+    };
+    let problem = append(first.clone()).expect_err("is held");
+    assert!(problem.what.as_str().contains("locked by another process"), "{problem}");
+    other.execute_batch("ROLLBACK").expect("was held");
+    append(first).expect("is free again");
+}

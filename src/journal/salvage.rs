@@ -1,0 +1,233 @@
+//! What can still be read of a journal whose file is damaged.
+//!
+//! A damaged page ends SQLite's walk through a table. Whatever lies before it is found from the front, and whatever lies
+//! behind it from the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+
+use super::archive::Archive;
+use crate::names::{DeploymentId, Millis};
+use crate::problem::{Kind, Problem};
+use crate::state::{Recorded, State};
+use crate::text::Clean;
+
+/// What SQLite says of a damaged file is kept to so many lines.
+const COMPLAINTS: u32 = 20;
+
+/// How a journal is.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Deployments of which something can be read.
+    pub deployments: usize,
+    /// Facts that can be read.
+    pub facts: usize,
+    /// Everything that is wrong; empty for a whole journal.
+    pub troubles: Vec<Problem>,
+}
+
+/// What can be read of one deployment.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// Whose facts they are.
+    pub id: DeploymentId,
+    /// The facts, in their order.
+    pub facts: Vec<Recorded>,
+    /// What could not be read, or is missing.
+    pub troubles: Vec<Problem>,
+}
+
+impl Archive {
+    /// Looks at everything: SQLite's own structures, every fact, and the fold of every deployment.
+    pub fn health(&self) -> Health {
+        let mut health = Health::default();
+        health.troubles.extend(self.complaints());
+        for salvaged in self.salvage(&mut health.troubles) {
+            health.deployments += 1;
+            health.facts += salvaged.facts.len();
+            health.troubles.extend(salvaged.troubles);
+        }
+        // Every walk ends at the same page with the same words.
+        health.troubles.dedup();
+        health
+    }
+
+    /// Everything that can be read, oldest deployment first; `troubles` gets what keeps whole deployments from being found.
+    pub fn salvage(&self, troubles: &mut Vec<Problem>) -> Vec<Salvaged> {
+        let Some(connection) = self.connection() else {
+            return Vec::new();
+        };
+        let (ids, broken) = deployments(connection);
+        troubles.extend(broken.map(|error| self.problem(&error)));
+        ids.into_iter().map(|id| self.salvage_one(id)).collect()
+    }
+
+    /// What can be read of one deployment.
+    pub fn salvage_one(&self, id: DeploymentId) -> Salvaged {
+        let mut salvaged = Salvaged {
+            id,
+            facts: Vec::new(),
+            troubles: Vec::new(),
+        };
+        let Some(connection) = self.connection() else {
+            return salvaged;
+        };
+        let (rows, broken) = rows(connection, id);
+        salvaged.troubles.extend(broken.map(|error| self.problem(&error)));
+        for (seq, (at, json)) in rows {
+            match serde_json::from_str(&json) {
+                Ok(fact) => salvaged.facts.push(Recorded {
+                    seq: seq.unsigned_abs(),
+                    at: Millis(at),
+                    fact,
+                }),
+                Err(error) => salvaged.troubles.push(lost(
+                    id,
+                    format!("fact {seq} is not one that this version knows: {error}"),
+                )),
+            }
+        }
+        salvaged.troubles.extend(self.gaps(id, &salvaged.facts));
+        salvaged
+    }
+
+    /// What is missing of a deployment.
+    fn gaps(&self, id: DeploymentId, facts: &[Recorded]) -> Vec<Problem> {
+        let mut troubles = Vec::new();
+        // The row counts the facts, so that a lost end is noticed, too.
+        let counted = self.called(&id.to_string()).ok();
+        let counted = counted.and_then(|found| found.first().map(|entry| u64::from(entry.facts)));
+        let last = counted.or_else(|| facts.last().map(|fact| fact.seq)).unwrap_or(0);
+        let there: BTreeSet<u64> = facts.iter().map(|fact| fact.seq).collect();
+        let mut missing = (1..=last).filter(|seq| !there.contains(seq)).peekable();
+        while let Some(first) = missing.next() {
+            let mut end = first;
+            while missing.next_if_eq(&(end + 1)).is_some() {
+                end += 1;
+            }
+            troubles.push(lost(
+                id,
+                if first == end {
+                    format!("fact {first} is missing")
+                } else {
+                    format!("facts {first} to {end} are missing")
+                },
+            ));
+        }
+        if counted.is_none() {
+            troubles.push(lost(id, "its row in the history cannot be read".to_owned()));
+        }
+        if State::replay(facts).plan.is_none() {
+            troubles.push(lost(id, "it does not begin with its plan".to_owned()));
+        }
+        troubles
+    }
+
+    /// What SQLite says is wrong with the file.
+    fn complaints(&self) -> Vec<Problem> {
+        let Some(connection) = self.connection() else {
+            return Vec::new();
+        };
+        let ask = || -> rusqlite::Result<Vec<String>> {
+            connection
+                .prepare(&format!("PRAGMA integrity_check({COMPLAINTS})"))?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        match ask() {
+            Ok(lines) => lines
+                .iter()
+                .filter(|line| *line != "ok")
+                .map(|line| {
+                    Problem::new(
+                        Kind::Unexpected,
+                        format!("SQLite's integrity check says: {}", Clean::line(line)),
+                        REMEDY,
+                    )
+                })
+                .collect(),
+            Err(error) => vec![self.problem(&error)],
+        }
+    }
+}
+
+const REMEDY: &str = "`quarterdeck journal export` saves what can be read; then move the file aside to begin a new one";
+
+fn lost(id: DeploymentId, what: String) -> Problem {
+    Problem::new(Kind::Unexpected, format!("deployment {}: {what}", id.short()), REMEDY)
+}
+
+/// Walks a query from both ends until something cannot be read; `sql` gets `ASC` and `DESC` at its end.
+fn walk<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn rusqlite::ToSql],
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    mut keep: impl FnMut(T),
+) -> Option<rusqlite::Error> {
+    let mut broken = None;
+    for order in ["ASC", "DESC"] {
+        let mut pass = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(&format!("{sql} {order}"))?;
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                keep(read(row)?);
+            }
+            Ok(())
+        };
+        match pass() {
+            // A walk that reached the other end has seen everything.
+            Ok(()) if broken.is_none() => return None,
+            Ok(()) => {}
+            Err(error) => broken = broken.or(Some(error)),
+        }
+    }
+    broken
+}
+
+/// The deployments that either table names.
+fn deployments(connection: &Connection) -> (BTreeSet<DeploymentId>, Option<rusqlite::Error>) {
+    let mut ids = BTreeSet::new();
+    let mut broken = None;
+    for sql in [
+        "SELECT id FROM deployment ORDER BY id",
+        "SELECT DISTINCT deployment FROM fact ORDER BY deployment",
+    ] {
+        let error = walk(
+            connection,
+            sql,
+            &[],
+            |row| row.get::<_, String>(0),
+            |id| {
+                ids.extend(id.parse::<DeploymentId>());
+            },
+        );
+        broken = broken.or(error);
+    }
+    (ids, broken)
+}
+
+type Rows = BTreeMap<i64, (i64, String)>;
+
+/// A deployment's rows by number, with their time and text.
+fn rows(connection: &Connection, id: DeploymentId) -> (Rows, Option<rusqlite::Error>) {
+    let mut rows = Rows::new();
+    let broken = walk(
+        connection,
+        "SELECT seq, at, json FROM fact WHERE deployment = ?1 ORDER BY seq",
+        params![id.to_string()],
+        |row| Ok((row.get(0)?, row.get(1)?, text(row.get_ref(2)?))),
+        |(seq, at, json)| drop(rows.insert(seq, (at, json))),
+    );
+    (rows, broken)
+}
+
+/// Text that may have been overwritten with anything.
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => String::new(),
+    }
+}
