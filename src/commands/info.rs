@@ -5,9 +5,12 @@ use std::path::Path;
 
 use super::{Failure, look, place};
 use crate::cli::Global;
+use crate::config::BuilderChoice;
+use crate::docker::{Address, Engine};
+use crate::journal::Archive;
 use crate::problem::Exit;
 use crate::text::Clean;
-use crate::words::bytes;
+use crate::words::{bytes, plural};
 
 /// Variables that decide where things are. Their values are no secrets; those of credentials are not here.
 const VARIABLES: [&str; 12] = [
@@ -37,7 +40,9 @@ pub(super) fn run(global: &Global, out: &mut dyn Write) -> Result<Exit, Failure>
     line("configuration", &file(&global.config))?;
     line("state folder", &dir.display().to_string())?;
     line("journal", &file(&dir.join("journal.db")))?;
+    line("journal's health", &health(&dir))?;
     line("log", &file(&dir.join("quarterdeck.log")))?;
+    line("Docker", &docker())?;
     line("terminal", &terminal())?;
     line("colours", if look::colour(global) { "yes" } else { "no" })?;
     for name in VARIABLES {
@@ -55,6 +60,28 @@ fn file(path: &Path) -> String {
         Ok(found) => format!("{} ({})", path_.display(), bytes(found.len())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{} (not there)", path_.display()),
         Err(error) => format!("{} ({error})", path_.display()),
+    }
+}
+
+/// Which engine would build, and why that one. It is not asked: it may not be there.
+fn docker() -> String {
+    let engine = Engine::open(&Address::Environment, BuilderChoice::Auto);
+    engine.address().unwrap_or_else(|problem| problem.what.to_string())
+}
+
+fn health(dir: &Path) -> String {
+    let health = match Archive::open(dir) {
+        Ok(archive) => archive.health(),
+        Err(problem) => return problem.what.to_string(),
+    };
+    let read = format!(
+        "{} with {}",
+        plural(health.deployments, "deployment"),
+        plural(health.facts, "fact")
+    );
+    match health.troubles.len() {
+        0 => format!("whole: {read}"),
+        count => format!("{}, {read}: see `quarterdeck journal check`", plural(count, "problem")),
     }
 }
 

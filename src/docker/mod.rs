@@ -98,6 +98,14 @@ impl Engine {
         })
     }
 
+    /// Its address and where that came from, such as `unix:///var/run/docker.sock (default)`.
+    ///
+    /// # Errors
+    /// The address cannot be told, or is none that can be spoken to.
+    pub fn address(&self) -> Result<String, Problem> {
+        self.at.as_ref().map(Resolved::name).map_err(Clone::clone)
+    }
+
     fn link(&self) -> Result<Link, Problem> {
         Link::open(self.at.clone()?, self.patience)
     }

@@ -61,6 +61,7 @@ fn info_names_the_places_and_no_secret() {
         .command("info --state-dir here")
         .env("AWS_SECRET_ACCESS_KEY", "sentinel")
         .env("AWS_PROFILE", "qa")
+        .env("DOCKER_HOST", "tcp://10.0.0.7:2375")
         .output()
         .expect("the binary runs");
     let ran = Ran::new(&output);
@@ -68,6 +69,9 @@ fn info_names_the_places_and_no_secret() {
     for part in [
         env!("CARGO_PKG_VERSION"),
         "here/journal.db (not there)",
+        "config.toml (not there)",
+        "whole: 0 deployments with 0 facts",
+        "tcp://10.0.0.7:2375 (DOCKER_HOST)",
         "AWS_PROFILE",
         "input is none",
     ] {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::common::need;
 use crate::proxy::{self, Then};
 use crate::registry::{PASSWORD, Registry};
-use crate::rig::{Images, Watch, build_spec, dockerfile, engine, push_spec, unique};
+use crate::rig::{Images, Watch, build_spec, client, dockerfile, engine, push_spec, unique};
 
 /// Whether there is what these tests need.
 pub fn ready() -> bool {
@@ -62,6 +62,13 @@ async fn a_push_is_told_layer_by_layer_and_its_digest_is_the_registrys() {
         registry.digest("team/app", "4f1c2ab").as_deref()
     );
     assert_eq!((pushed.layers_pushed, pushed.layers_present), (3, 0));
+    let kept = client().inspect_image(image.as_str()).await.expect("the image is kept");
+    let names = kept.repo_tags.unwrap_or_default();
+    assert!(!names.is_empty(), "it keeps its own name");
+    assert!(
+        names.iter().all(|name| !name.starts_with(&repository)),
+        "the registry's is gone: {names:?}"
+    );
     let layers = watch.layers();
     let moved = layers.iter().any(|(_, phase)| match phase {
         LayerPhase::Pushing { done, total } => *total > 0 && done <= total,
