@@ -113,6 +113,7 @@ impl<'a> Patience<'a> {
     /// # Errors
     /// The problem, when waiting does not help.
     pub async fn bear(&mut self, error: AwsError) -> Result<(), Problem> {
+        tracing::debug!(region = %self.region, waiter = ?self.waiter, problem = %error.problem(), "a call went wrong");
         match error {
             AwsError::Refused(problem) => {
                 self.over();

@@ -83,10 +83,12 @@ async fn push(means: &Means, region: &Region, job: &Job) -> Result<Fact, Problem
             Ok(pushed) => break pushed,
             Err(PushFailure::Expired(_)) if !renewed => {
                 renewed = true;
+                tracing::info!(%region, "the registry's token has expired");
                 login = self::login(means, region).await?;
             }
             Err(PushFailure::Transient(problem)) => {
                 tries += 1;
+                tracing::warn!(%region, tries, %problem, "a push broke off");
                 if tries == TRIES {
                     return Err(problem);
                 }

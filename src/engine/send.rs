@@ -50,7 +50,10 @@ async fn go_out(means: &Means, send: &Send) -> Result<Outcome, Problem> {
     loop {
         match ssm.send(&request).await {
             Ok(accepted) => return Ok(Outcome::Accepted(accepted)),
-            Err(AwsError::Unknown(problem)) => return Ok(Outcome::Lost(problem)),
+            Err(AwsError::Unknown(problem)) => {
+                tracing::warn!(token = %send.token, %problem, "the answer to a send was lost: looking for the command");
+                return Ok(Outcome::Lost(problem));
+            }
             Err(error) => patience.bear(error).await?,
         }
     }

@@ -32,6 +32,12 @@ fn json_tells_every_fact_and_ends_with_the_summary_and_its_exit_code() {
     assert_eq!((&summary["type"], &summary["exit"]), (&"summary".into(), &3.into()));
     let numbers = objects.iter().filter_map(|object| object["seq"].as_u64());
     assert!(numbers.eq(1..=objects.iter().filter(|object| object["type"] == "fact").count() as u64));
+    let log = std::fs::read_to_string(shell.path().join(".local/state/quarterdeck/rehearsal/quarterdeck.log"));
+    let log = log.expect("there is a log");
+    for part in ["SSM has the command", "command ended", "settled"] {
+        assert!(log.contains(part), "{part} is not in {log}");
+    }
+    assert!(!log.contains(quarterdeck::aws::REHEARSAL_SECRET_KEY), "{log}");
     // A rehearsal is in no real history.
     assert!(shell.run("history").went_well().starts_with("no deployment"));
 }

@@ -7,6 +7,7 @@
 
 mod act;
 mod begin;
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -190,6 +191,7 @@ impl Drive {
         }
         let recorded = self.ledger.append(self.means.plan.id, facts).await?;
         for recorded in recorded {
+            log::fact(&recorded);
             self.state.apply(&recorded);
             self.react(&recorded);
             self.say(Update::Fact(recorded));

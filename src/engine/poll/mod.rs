@@ -195,6 +195,7 @@ impl Poller {
     /// The look broke off: slow down, say why, and tell the lane where fresh credentials or a better network are needed.
     fn trouble(&mut self, error: AwsError) {
         self.failures += 1;
+        tracing::info!(region = %self.region, failures = self.failures, problem = %error.problem(), "a look broke off");
         self.poll.trouble = Some(Clean::line(error.problem().what.as_str()));
         let waits = match &error {
             AwsError::Throttled(_) => {
