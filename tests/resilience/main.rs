@@ -4,6 +4,7 @@
 //! The real engine with the real SDK and the real journal, over real HTTP on loopback, against the rehearsal's fleet. Only git
 //! and the Docker Engine play.
 
+mod adopted;
 mod cancelling;
 mod journal;
 mod lists;

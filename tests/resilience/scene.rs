@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quarterdeck::aws::{Patience, Realm, connect_with};
 use quarterdeck::config::{self, Config, Endpoints};
-use quarterdeck::engine::ports::{BuildFailure, PushFailure};
+use quarterdeck::engine::ports::{BuildFailure, Ledger as _, PushFailure, Recipients, SendRequest};
 use quarterdeck::engine::{
-    Action, Attach, Clock, Connect, Guards, Handle, MovedTag, Outside, Pace, Secrets, Setup, Update, attach, launch,
+    Action, Adopted, Attach, Clock, Connect, Guards, Handle, MovedTag, Outside, Pace, Secrets, Setup, Update, Whose,
+    adopt, attach, launch,
 };
 use quarterdeck::journal::{Archive, Journal};
-use quarterdeck::names::{Digest, HostId, Millis, Region, RolloutName, Token};
+use quarterdeck::names::{CommandId, Digest, HostId, Millis, Region, RolloutName, Token};
 use quarterdeck::plan::Plan;
 use quarterdeck::problem::Problem;
 use quarterdeck::rehearsal::ecr::EcrStandIn;
@@ -195,6 +196,57 @@ impl Scene {
             pace: PACE,
             clock: Clock::default(),
         }))
+    }
+
+    /// What SSM remembers of a deployment.
+    pub async fn remembered(&self, whose: Whose, configured: bool) -> Result<Adopted, Problem> {
+        let outside = (self.connect())().await?;
+        let config = configured.then_some(&self.config);
+        adopt(whose, &outside.regions, config, driver(3), true, Millis::now()).await
+    }
+
+    /// A process on a machine whose journal begins with what SSM remembers.
+    pub async fn adopt(&self, adopted: Adopted) -> Process {
+        let journal = self.journal();
+        let facts = journal.append(adopted.deployment, adopted.facts).await;
+        Process::of(attach(Attach {
+            facts: facts.expect("the facts are taken"),
+            secrets: adopted.secrets,
+            connect: self.connect(),
+            ledger: Arc::new(journal),
+            driver: driver(3),
+            logs: self.state_dir().join("logs"),
+            pace: PACE,
+            clock: Clock::default(),
+        }))
+    }
+
+    /// A command that another program sends to the same hosts.
+    pub async fn foreign(&self, region: &str) -> CommandId {
+        let lane = self.config.lanes.iter().find(|lane| lane.region.as_str() == region);
+        let host = self.rehearsal.desk().with_ssm(Millis(0), |ssm| {
+            let region = ssm.region(region).expect("the region is there");
+            HostId::new(&region.fleet().nodes()[0].id)
+        });
+        let request = SendRequest {
+            document: "AWS-RunShellScript".to_owned(),
+            document_version: "$DEFAULT".to_owned(),
+            parameters: [("commands".to_owned(), vec!["true".into()])].into(),
+            to: Recipients::Hosts(vec![host]),
+            delivery_timeout_secs: 600,
+            max_concurrency: "1".to_owned(),
+            max_errors: "0".to_owned(),
+            token: Token::new("nightly patch"),
+        };
+        let lane = lane.expect("the region is configured");
+        let outside = (self.connect())().await.expect("it connects");
+        let sent = outside.regions[&lane.region].ssm.send(&request).await;
+        sent.expect("SSM takes it").command
+    }
+
+    /// The machine is lost, and its state folder with it.
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.state_dir()).expect("the state folder was there");
     }
 
     pub fn journal(&self) -> Journal {

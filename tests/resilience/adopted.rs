@@ -1,0 +1,170 @@
+//! The machine that drove a deployment is lost, and another one takes it up with nothing but SSM's own memory.
+
+use quarterdeck::engine::{Action, Whose};
+use quarterdeck::names::{CommandId, DeploymentId, HostId, Region};
+use quarterdeck::plan::ParameterValue;
+use quarterdeck::problem::Kind;
+use quarterdeck::state::{HostStatus, Outcome, Selection, SendTo};
+
+use crate::scene::{EAST, Process, SMALL, Scene, hosts};
+
+const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
+/// An Ubuntu host of each region fails at its first attempt.
+const TWO_FAIL: &str = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n\
+                        [[host]]\nregion = \"us-east-2\"\nnumber = 1\nfates = [\"unhealthy\", \"success\"]\n";
+
+/// A deployment whose machine is lost while its hosts are at work; its id, and one of its commands.
+async fn lost(scene: &Scene) -> (DeploymentId, CommandId) {
+    let mut process = scene.start().await;
+    process
+        .until("hosts at work", |process| {
+            process.has_sent(EAST) && process.has_sent("us-east-2") && process.has_begun()
+        })
+        .await;
+    let id = process.state.plan.as_ref().expect("it has begun").id;
+    let command = process.rollout(EAST, "ubuntu").sends[0].command().cloned();
+    drop(process);
+    scene.forget();
+    (id, command.expect("it was sent"))
+}
+
+/// How every host stands, without what only the plan of the lost machine knew.
+fn stands(process: &Process) -> Vec<(Region, String, HostId, HostStatus)> {
+    let lanes = process.state.lanes.iter();
+    let rollouts = lanes.flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)));
+    let mut stands: Vec<_> = rollouts
+        .flat_map(|(lane, rollout)| {
+            let row = move |host: &quarterdeck::state::HostState| {
+                (
+                    lane.region.clone(),
+                    rollout.name.to_string(),
+                    host.id.clone(),
+                    host.status().clone(),
+                )
+            };
+            rollout.hosts.iter().map(row)
+        })
+        .collect();
+    stands.sort_by(|one, two| (&one.0, &one.1, &one.2).cmp(&(&two.0, &two.1, &two.2)));
+    stands
+}
+
+#[tokio::test]
+async fn a_lost_machines_deployment_is_found_by_id_and_by_command_and_its_failed_hosts_are_retried() {
+    for by_command in [true, false] {
+        let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
+        let (id, command) = lost(&scene).await;
+        let whose = if by_command {
+            Whose::Command(Region::new(EAST), command)
+        } else {
+            Whose::Called(id.short())
+        };
+        let adopted = scene.remembered(whose, false).await.expect("SSM remembers it");
+        assert_eq!(adopted.deployment, id);
+        let mut process = scene.adopt(adopted).await;
+        assert_eq!(process.settled().await, Outcome::HostsFailed);
+        let plan = process.state.plan.clone().expect("it has one");
+        assert!(plan.is_adopted() && process.state.digest().is_none());
+        let parameters = plan
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.rollouts)
+            .flat_map(|rollout| &rollout.parameters);
+        assert!(
+            parameters.clone().count() > 0 && parameters.clone().all(|(_, value)| *value == ParameterValue::Secret),
+            "without a configuration nobody knows what is no secret"
+        );
+        let rows = stands(&process);
+        assert_eq!(rows.len(), 8, "{rows:#?}");
+        let failed: Vec<_> = rows
+            .iter()
+            .filter(|row| row.3 == HostStatus::Failed)
+            .map(|row| row.2.clone())
+            .collect();
+        assert_eq!(failed.len(), 2, "{rows:#?}");
+        assert!(
+            rows.iter()
+                .all(|row| failed.contains(&row.2) || row.3 == HostStatus::Success),
+            "{rows:#?}"
+        );
+
+        let set = process.state.retry_set(&Selection::Failed(None));
+        process.act(Action::CheckRetry(set.clone()));
+        process.act(Action::Retry {
+            set,
+            despite_moved_tag: false,
+        });
+        assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+        let requests = scene.requests("SendCommand");
+        assert_eq!(requests.len(), 6, "four at first, and one retry in each region");
+        for region in [EAST, "us-east-2"] {
+            let rollout = process.rollout(region, "ubuntu");
+            let [first, second] = [0, 1].map(|at| {
+                let token = rollout.sends[at].token.as_str();
+                let sent = requests.iter().find(|request| request.body["Comment"] == token);
+                sent.expect("it was sent").body.clone()
+            });
+            let mut again = first.clone();
+            let members = again.as_object_mut().expect("it is an object");
+            members.remove("Targets");
+            members.insert("Comment".to_owned(), second["Comment"].clone());
+            let SendTo::Hosts(retried) = &rollout.sends[1].to else {
+                panic!("a retry names its hosts");
+            };
+            assert!(retried.iter().all(|host| failed.contains(host)));
+            members.insert("InstanceIds".to_owned(), serde_json::json!(retried));
+            assert_eq!(second, again, "{region}");
+        }
+        scene.sent_once(&process.state);
+    }
+}
+
+#[tokio::test]
+async fn with_the_configuration_its_plain_parameters_are_shown() {
+    let scene = Scene::set(SMALL).await;
+    let (id, _) = lost(&scene).await;
+    let adopted = scene
+        .remembered(Whose::Deployment(id), true)
+        .await
+        .expect("SSM remembers it");
+    let mut process = scene.adopt(adopted).await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    let plan = process.state.plan.clone().expect("it has one");
+    assert_eq!(plan.app.as_str(), "sento");
+    let rollout = plan.lanes[0]
+        .rollouts
+        .iter()
+        .find(|rollout| rollout.name.as_str() == "linux");
+    let os = &rollout.expect("it was sent").parameters["os"];
+    assert!(
+        matches!(os, ParameterValue::Plain(values) if values[0].as_str() == "Linux"),
+        "{os:?}"
+    );
+    assert!(hosts(process.rollout(EAST, "linux"), |status| *status != HostStatus::Success).is_empty());
+}
+
+#[tokio::test]
+async fn a_command_of_another_program_and_an_id_that_nobody_knows_are_told() {
+    let scene = Scene::set(SMALL).await;
+    lost(&scene).await;
+    let foreign = scene.foreign(EAST).await;
+    for (whose, says) in [
+        (Whose::Command(Region::new(EAST), foreign), "that Quarterdeck sent"),
+        (
+            Whose::Command(Region::new("eu-west-9"), CommandId::new("x")),
+            "is not among the regions",
+        ),
+        (
+            Whose::Deployment(DeploymentId::from_u128(7)),
+            "SSM has no command of deployment",
+        ),
+        (
+            Whose::Called("abcdef".to_owned()),
+            "SSM has no command of deployment abcdef in us-east-1, us-east-2",
+        ),
+    ] {
+        let problem = scene.remembered(whose, false).await.err().expect("it is not known");
+        assert_eq!(problem.kind, Kind::Config);
+        assert!(problem.what.as_str().contains(says), "{says}: {problem}");
+    }
+}
