@@ -106,7 +106,7 @@ impl Git for NoRepository {
         Err(self.0.clone())
     }
 
-    async fn has_file(&self, _: &CommitId, _: Source, _: &str) -> Result<bool, Problem> {
+    async fn file(&self, _: &CommitId, _: Source, _: &str) -> Result<Option<String>, Problem> {
         Err(self.0.clone())
     }
 

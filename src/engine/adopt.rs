@@ -15,8 +15,8 @@ use super::secrets::Secrets;
 use crate::config::{Config, Parameter};
 use crate::names::{CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::{
-    Builder, Commit, EngineInfo, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Ping, Plan,
-    Repository, RolloutPlan, Source, Target, UNKNOWN,
+    Commit, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Ping, Plan, Repository, RolloutPlan,
+    Source, Target, UNKNOWN,
 };
 use crate::problem::{Kind, Problem};
 use crate::state::{Driver, Fact, SendTo};
@@ -374,13 +374,7 @@ fn plan(
             pushed: None,
         },
         source: Source::Commit,
-        engine: EngineInfo {
-            host: unknown(),
-            origin: Clean::line("attached"),
-            version: unknown(),
-            platform: unknown(),
-            builder: Builder::Buildkit,
-        },
+        engine: None,
         builds: Vec::new(),
         lanes: lanes.into_iter().map(|lane| lane.plan).collect(),
         warnings: vec![

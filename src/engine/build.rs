@@ -74,9 +74,10 @@ async fn spec(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Resul
     labels
         .entry(REVISION.to_owned())
         .or_insert_with(|| means.plan.commit.id.as_str().to_owned());
+    let engine = means.plan.engine.as_ref().ok_or_else(|| unplanned(&plan.id))?;
     Ok(BuildSpec {
         build: plan.id.clone(),
-        builder: means.plan.engine.builder,
+        builder: engine.builder,
         dockerfile: plan.dockerfile.as_str().to_owned(),
         target: plan.target.as_ref().map(|target| target.as_str().to_owned()),
         args: means.secrets.build_args(plan)?,

@@ -32,9 +32,10 @@ pub trait Git: Send + Sync {
     async fn between(&self, old: &CommitId, new: &CommitId, limit: usize)
     -> Result<Option<(Vec<Clean>, u32)>, Problem>;
 
-    /// Whether the source has this file (a path from the root), so that a missing Dockerfile is told before anything
-    /// runs. The working directory is looked into for its own commit only.
-    async fn has_file(&self, commit: &CommitId, source: Source, path: &str) -> Result<bool, Problem>;
+    /// The text of a file (a path from the root), so that a Dockerfile that is missing or cannot be built is told before
+    /// anything runs; `None` when the source does not have it. What a link in a commit leads to is not read, and its text
+    /// is empty. The working directory is looked into for its own commit only.
+    async fn file(&self, commit: &CommitId, source: Source, path: &str) -> Result<Option<String>, Problem>;
 
     /// A digest (12 hexadecimal digits) of the working directory's differences from its commit, untracked files included
     /// and ignored ones not, for the tag of a dirty tree.

@@ -14,6 +14,7 @@ use crate::names::{CommitId, DeploymentId, Region};
 use crate::plan::Plan;
 use crate::plan::check::{Check, CheckState};
 use crate::plan::draft::{Draft, Finding, Findings, Look, Since};
+use crate::plan::found::Dockerfile;
 use crate::problem::{Kind, Problem};
 
 /// Pauses before a throttled read is tried again. The SDK has tried a few times itself by then.
@@ -93,8 +94,8 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
         }
         Look::Changes(commit) => Finding::Changes(git.dirty_hash(&commit).await),
         Look::File(commit, path) => {
-            let found = git.has_file(&commit, source, &path).await;
-            Finding::File(path, found)
+            let found = git.file(&commit, source, &path).await;
+            Finding::File(path, found.map(|text| text.map(|text| Dockerfile::read(&text))))
         }
         Look::Engine => Finding::Engine(outside.docker.info().await),
         Look::Since {

@@ -34,8 +34,8 @@ pub struct Plan {
     pub commit: Commit,
     /// Where the image's content comes from.
     pub source: Source,
-    /// The Docker Engine that builds and pushes.
-    pub engine: EngineInfo,
+    /// The Docker Engine that builds and pushes; it may be unknown where nothing is built.
+    pub engine: Option<EngineInfo>,
     /// Every different build, each with the regions that share it.
     pub builds: Vec<BuildPlan>,
     /// One lane a region, in the configuration's order.

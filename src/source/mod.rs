@@ -69,19 +69,32 @@ impl Git for Repository {
         commit::between(&self.git, old, new, limit).await
     }
 
-    async fn has_file(&self, commit: &CommitId, source: Source, path: &str) -> Result<bool, Problem> {
+    async fn file(&self, commit: &CommitId, source: Source, path: &str) -> Result<Option<String>, Problem> {
         let Some(path) = paths::inside(path) else {
-            return Ok(false);
+            return Ok(None);
         };
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match source {
-            Source::Commit => {
-                let entry = tree::entry(&self.git, commit.as_str(), &path).await?;
-                Ok(matches!(entry, Some(tree::Entry::File(_) | tree::Entry::Link)))
-            }
+            Source::Commit => match tree::entry(&self.git, commit.as_str(), &path).await? {
+                Some(tree::Entry::File(object)) => tree::content(&self.git, &object, &path).await.map(text).map(Some),
+                Some(tree::Entry::Link) => Ok(Some(String::new())),
+                Some(tree::Entry::Folder | tree::Entry::Submodule) | None => Ok(None),
+            },
             Source::Worktree => {
                 context::same_commit(&self.git, commit).await?;
-                let metadata = tokio::fs::metadata(self.root().join(path)).await;
-                Ok(metadata.is_ok_and(|metadata| metadata.is_file()))
+                let path = self.root().join(path);
+                let metadata = tokio::fs::metadata(&path).await;
+                if !metadata.is_ok_and(|metadata| metadata.is_file()) {
+                    return Ok(None);
+                }
+                let read = tokio::fs::read(&path).await;
+                read.map(text).map(Some).map_err(|error| {
+                    Problem::new(
+                        Kind::Config,
+                        format!("cannot read {}: {error}", path.display()),
+                        "see that it can be read",
+                    )
+                })
             }
         }
     }

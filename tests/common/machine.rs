@@ -71,8 +71,8 @@ impl Git for Machine {
         Ok(None)
     }
 
-    async fn has_file(&self, _: &CommitId, _: Source, _: &str) -> Result<bool, Problem> {
-        Ok(true)
+    async fn file(&self, _: &CommitId, _: Source, _: &str) -> Result<Option<String>, Problem> {
+        Ok(Some("FROM scratch".to_owned()))
     }
 
     async fn dirty_hash(&self, _: &CommitId) -> Result<String, Problem> {

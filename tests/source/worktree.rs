@@ -163,12 +163,7 @@ async fn the_directory_is_built_under_its_own_commit_only() {
     assert_eq!(refused.kind, Kind::Config);
     assert!(refused.what.as_str().contains("working directory is at"), "{refused}");
     assert!(repository.dirty_hash(&CommitId::new("0".repeat(40))).await.is_err());
-    assert!(
-        repository
-            .has_file(&first, Source::Worktree, "Dockerfile")
-            .await
-            .is_err()
-    );
+    assert!(repository.file(&first, Source::Worktree, "Dockerfile").await.is_err());
     let spec = ContextSpec {
         commit: first,
         source: Source::Worktree,

@@ -33,13 +33,13 @@ pub fn plan(lanes: usize, hosts: usize) -> Plan {
             pushed: Some(true),
         },
         source: Source::Commit,
-        engine: EngineInfo {
+        engine: Some(EngineInfo {
             host: Clean::line("unix:///var/run/docker.sock"),
             origin: Clean::line("default"),
             version: Clean::line("28.5.2"),
             platform: Clean::line("linux/amd64"),
             builder: Builder::Buildkit,
-        },
+        }),
         builds: vec![BuildPlan {
             id: build_id(),
             context: Clean::line("."),

@@ -199,9 +199,10 @@ impl Git for World {
         }))
     }
 
-    async fn has_file(&self, _: &CommitId, source: Source, path: &str) -> Result<bool, Problem> {
+    async fn file(&self, _: &CommitId, source: Source, path: &str) -> Result<Option<String>, Problem> {
         assert_eq!(source, Source::Commit);
-        self.findings.files[path].clone()
+        let found = self.findings.files[path].clone();
+        found.map(|found| found.map(|_| "FROM scratch".to_owned()))
     }
 
     async fn dirty_hash(&self, _: &CommitId) -> Result<String, Problem> {

@@ -143,12 +143,13 @@ impl Draft<'_> {
         };
         let paths = self.dockerfiles();
         let mut absent = Vec::new();
+        let mut unmet = Vec::new();
         for path in &paths {
             match self.findings.files.get(path) {
                 None => return Said::Pending,
                 Some(Err(problem)) => return Said::Failed(problem.clone()),
-                Some(Ok(true)) => {}
-                Some(Ok(false)) => absent.push(format!("`{path}`")),
+                Some(Ok(Some(dockerfile))) => unmet.extend(dockerfile.mounts.iter().map(|mount| (path, mount))),
+                Some(Ok(None)) => absent.push(format!("`{path}`")),
             }
         }
         let place = match self.config.source {
@@ -160,6 +161,16 @@ impl Draft<'_> {
                 Kind::Config,
                 format!("there is no {} in {place}", absent.join(" and no ")),
                 "set build.context and build.dockerfile in config.toml to where the Dockerfile is",
+            ));
+        }
+        if let Some((path, mount)) = unmet.first() {
+            return Said::Failed(Problem::new(
+                Kind::Build,
+                format!(
+                    "`{path}` line {} asks for a {} mount, which Quarterdeck does not hand to builds: it would be built without",
+                    mount.line, mount.kind
+                ),
+                "pass the secret as a build argument from [build.args] (`secret_env`, `secret_file`), or build the image elsewhere",
             ));
         }
         self.unshowable_inputs()

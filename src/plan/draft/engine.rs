@@ -8,7 +8,20 @@ const USUAL: &str = "linux/amd64";
 
 impl Draft<'_> {
     pub(super) fn engine_check(&self) -> Said {
-        settle(self.findings.engine.as_ref(), None, |engine| {
+        let engine = self.findings.engine.as_ref();
+        if let Some(Err(problem)) = engine {
+            match self.needs_engine() {
+                Some(true) => {}
+                Some(false) => {
+                    return warned(
+                        ["not needed: every region has the image".to_owned()],
+                        problem.what.to_string(),
+                    );
+                }
+                None => return Said::Pending,
+            }
+        }
+        settle(engine, None, |engine| {
             let builder = match engine.builder {
                 Builder::Buildkit => "BuildKit",
                 Builder::Classic => "classic builder",
@@ -20,6 +33,21 @@ impl Draft<'_> {
                 None => passed(format!("{said}\n{origin}")),
             }
         })
+    }
+
+    /// Whether something has to be built and pushed; `None` until that is known.
+    pub(super) fn needs_engine(&self) -> Option<bool> {
+        let mut decided = true;
+        for lane in &self.config.lanes {
+            let found = self.region(lane).and_then(|found| found.image.as_ref());
+            let missing = lane.tags.first().and_then(|tag| self.missing_in_repository(lane, tag));
+            match (found, missing) {
+                (Some(Ok(Some(_))), _) => {}
+                (Some(Ok(None) | Err(_)), _) | (None, Some(_)) => return Some(true),
+                (None, None) => decided = false,
+            }
+        }
+        decided.then_some(false)
     }
 
     /// What to know about the image's platform, if anything.

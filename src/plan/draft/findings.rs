@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::names::{CommitId, Region, RolloutName};
-use crate::plan::found::{Caller, Document, FoundImage, UnderWay};
+use crate::plan::found::{Caller, Dockerfile, Document, FoundImage, UnderWay};
 use crate::plan::{Commit, EngineInfo, ExpectedHost, Repository, Target};
 use crate::problem::Problem;
 use crate::text::Clean;
@@ -81,8 +81,8 @@ pub enum Finding {
     Commit(Result<Commit, Problem>),
     /// To [`Look::Changes`].
     Changes(Result<String, Problem>),
-    /// To [`Look::File`].
-    File(String, Result<bool, Problem>),
+    /// To [`Look::File`]; `None` when there is none.
+    File(String, Result<Option<Dockerfile>, Problem>),
     /// To [`Look::Engine`].
     Engine(Result<EngineInfo, Problem>),
     /// To [`Look::Account`].
@@ -127,7 +127,7 @@ pub struct Findings {
     /// The digest of the working directory's changes.
     pub changes: Found<String>,
     /// Dockerfiles by their path from the repository's root.
-    pub files: BTreeMap<String, Result<bool, Problem>>,
+    pub files: BTreeMap<String, Result<Option<Dockerfile>, Problem>>,
     /// The Docker Engine.
     pub engine: Found<EngineInfo>,
     /// Region by region.

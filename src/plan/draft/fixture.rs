@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Findings, RegionFindings, Since};
 use crate::config::{Config, Template};
 use crate::names::{AccountId, CommitId, Digest, HostId, Millis, Region, RolloutName};
-use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage};
+use crate::plan::found::{Caller, Dockerfile, Document, DocumentParameter, FoundImage};
 use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Mutability, Ping, Repository};
 use crate::text::Clean;
 
@@ -145,7 +145,7 @@ pub(crate) fn findings(config: &Config) -> Findings {
     let mut findings = Findings {
         commit: Some(Ok(commit())),
         changes: None,
-        files: [("Dockerfile".to_owned(), Ok(true))].into(),
+        files: [("Dockerfile".to_owned(), Ok(Some(Dockerfile::default())))].into(),
         engine: Some(Ok(engine())),
         regions: BTreeMap::new(),
     };

@@ -43,7 +43,11 @@ impl Draft<'_> {
     /// `None` when something was not found after all.
     fn assemble(&self, id: DeploymentId, mut warnings: Vec<Clean>) -> Option<Plan> {
         let commit = self.findings.commit.as_ref()?.as_ref().ok()?;
-        let engine = self.findings.engine.as_ref()?.as_ref().ok()?;
+        let engine = match self.findings.engine.as_ref()? {
+            Ok(engine) => Some(engine.clone()),
+            Err(_) if self.needs_engine() == Some(false) => None,
+            Err(_) => return None,
+        };
         let revision = self.revision()?;
         let mut groups: Vec<Group<'_>> = Vec::new();
         for lane in &self.config.lanes {
@@ -83,7 +87,7 @@ impl Draft<'_> {
             made_at: self.now,
             commit: commit.clone(),
             source: self.config.source,
-            engine: engine.clone(),
+            engine,
             builds,
             lanes,
             warnings,

@@ -1,6 +1,7 @@
 //! The commit, the Dockerfile and the Docker Engine.
 
 use super::*;
+use crate::plan::found::Dockerfile;
 
 fn dirty(case: &mut Case) {
     let commit = case.commit();
@@ -85,12 +86,44 @@ fn a_missing_dockerfile_is_named_with_its_place() {
             .iter()
             .any(|look| matches!(look, Look::File(_, path) if path == "app/Dockerfile"))
     );
-    case.findings.files = [("app/Dockerfile".to_owned(), Ok(false))].into();
+    case.findings.files = [("app/Dockerfile".to_owned(), Ok(None))].into();
     let told = case.told(&Subject::Dockerfile);
     assert!(
         told.contains("there is no `app/Dockerfile` in commit 4f1c2ab"),
         "{told}"
     );
+}
+
+#[test]
+fn a_dockerfile_that_asks_for_a_secret_mount_is_refused_with_its_line() {
+    let mut case = Case::new();
+    let dockerfile = Dockerfile::read("FROM scratch\nRUN --mount=type=secret,id=npm npm ci");
+    case.findings.files = [("Dockerfile".to_owned(), Ok(Some(dockerfile)))].into();
+    let told = case.told(&Subject::Dockerfile);
+    assert!(
+        told.starts_with("failed (Build): `Dockerfile` line 2 asks for a secret mount"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_engine_that_nobody_needs_stops_nobody() {
+    let mut case = Case::new();
+    let gone = Problem::new(Kind::Build, "the Docker socket is not there", "start Docker");
+    case.findings.engine = Some(Err(gone.clone()));
+    assert_eq!(case.problems(), [gone]);
+    case.region(&east()).image = None;
+    case.region(&ohio()).image = Some(Ok(Some(fixture::image('b', &[]))));
+    assert_eq!(case.told(&Subject::Engine), "pending");
+    for region in [east(), ohio()] {
+        case.region(&region).image = Some(Ok(Some(fixture::image('b', &[]))));
+    }
+    let told = case.told(&Subject::Engine);
+    assert!(
+        told.starts_with("warned: not needed: every region has the image\nthe Docker socket"),
+        "{told}"
+    );
+    assert_eq!(case.plan().engine, None);
 }
 
 #[test]
