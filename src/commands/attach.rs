@@ -84,6 +84,7 @@ fn drive(
         app: &plan.app,
         environment: &plan.environment.name,
         rehearsal: plan.rehearsal,
+        passing: false,
         task: Task::Attach {
             retry: retries.which,
             consent: session::consent(options),

@@ -48,6 +48,7 @@ fn deploy(
         app: &config.app,
         environment: &config.environment.name,
         rehearsal: ways.rehearsal.is_some(),
+        passing: false,
         task: Task::Deploy(session::consent(&args.run.drive)),
         wait: args.run.drive.wait_timeout,
         unfinished: unfinished(session, config),

@@ -43,6 +43,7 @@ pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
         app: &config.app,
         environment: &config.environment.name,
         rehearsal: ways.rehearsal.is_some(),
+        passing: false,
         task: Task::Plan,
         wait: None,
         unfinished: None,

@@ -72,6 +72,7 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
         app: &theatre.config.app,
         environment: &theatre.config.environment.name,
         rehearsal: true,
+        passing: true,
         task: Task::Deploy(session::consent(&args.drive)),
         wait: args.drive.wait_timeout,
         unfinished: None,

@@ -104,6 +104,8 @@ pub(super) struct Show<'a> {
     pub environment: &'a Clean,
     /// Whether everything is the rehearsal's.
     pub rehearsal: bool,
+    /// Whether the fleet ends with this process.
+    pub passing: bool,
     /// What is to be done.
     pub task: Task,
     /// Leave after this time.
@@ -165,7 +167,7 @@ pub(super) fn follow(
                 if let Ending::Attach(id) = ended.ending {
                     return Ok(Next::Attach(id));
                 }
-                Ok(Next::Exit(farewell(&ended, show.task == Task::Plan)))
+                Ok(Next::Exit(farewell(&ended, show)))
             }
             Face::Output(format) => {
                 let interrupts = signals::listen()?;
@@ -173,6 +175,7 @@ pub(super) fn follow(
                     format,
                     task: show.task.clone(),
                     wait: show.wait,
+                    passing: show.passing,
                 };
                 let ended = headless::run(engine(), options, interrupts, io::stdout()).await?;
                 Ok(Next::Exit(ended.exit))
@@ -214,7 +217,7 @@ fn consented(handle: Handle, consent: Consent) -> Handle {
 }
 
 /// The exit code after the console, and the summary that stays on the screen.
-fn farewell(ended: &Ended, plan_only: bool) -> Exit {
+fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
     let state = &ended.state;
     let settled = state.settled.map(|(outcome, _)| outcome.exit());
     let left = |otherwise: Exit| settled.unwrap_or(if was_sent(state) { Exit::Left } else { otherwise });
@@ -235,8 +238,9 @@ fn farewell(ended: &Ended, plan_only: bool) -> Exit {
         state,
         exit,
         problems,
-        plan_only,
+        plan_only: show.task == Task::Plan,
         watched: ended.watched,
+        passing: show.passing,
     };
     let mut out = io::stdout().lock();
     // A terminal that is gone takes no summary, and nothing else is left to do.

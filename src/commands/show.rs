@@ -5,7 +5,7 @@ use std::io::Write;
 use color_eyre::eyre::WrapErr;
 
 use super::look::{self, Face};
-use super::{Failure, place, printed};
+use super::{Failure, place, printed, served};
 use crate::cli::{Global, Show};
 use crate::console;
 use crate::headless::{self, Format, Summary};
@@ -48,6 +48,7 @@ pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> 
         problems: &[],
         plan_only: false,
         watched: false,
+        passing: !served::is_led() && state.plan.as_ref().is_some_and(|plan| plan.rehearsal),
     };
     for line in format.summary(&summary) {
         writeln!(out, "{line}")?;

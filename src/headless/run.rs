@@ -49,6 +49,8 @@ pub struct Options {
     pub task: Task,
     /// Leave after this time.
     pub wait: Option<Duration>,
+    /// The fleet ends with this process: see [`Summary::passing`].
+    pub passing: bool,
 }
 
 /// A wish from outside that it should end.
@@ -124,7 +126,12 @@ pub async fn run(
     interrupts: mpsc::UnboundedReceiver<Interrupt>,
     out: impl Write,
 ) -> io::Result<Ended> {
-    let Options { format, task, wait } = options;
+    let Options {
+        format,
+        task,
+        wait,
+        passing,
+    } = options;
     let mut follower = Follower {
         voice: format.voice(),
         actions: handle.actions,
@@ -136,6 +143,7 @@ pub async fn run(
         live: Live::default(),
         seen: 0,
         started: false,
+        passing,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
         retry_asked: false,
         role: match &task {
@@ -172,6 +180,7 @@ struct Follower<W> {
     role: Role,
     /// [`Action::Start`] was sent.
     started: bool,
+    passing: bool,
     /// A retry was asked for on the command line and is not sent yet.
     retry_due: bool,
     /// The engine was asked for it.
@@ -403,6 +412,7 @@ impl<W: Write> Follower<W> {
             problems: &problems,
             plan_only: self.task == Task::Plan,
             watched: self.role == Role::Watches,
+            passing: self.passing,
         };
         let lines = format.summary(&summary);
         match self.say(&lines) {

@@ -19,6 +19,8 @@ pub struct Summary<'a> {
     pub plan_only: bool,
     /// Whether another process goes on driving it.
     pub watched: bool,
+    /// Whether the fleet ends with this process, as that of a rehearsal's own stand-ins does: nothing can be taken up then.
+    pub passing: bool,
 }
 
 impl Summary<'_> {
@@ -129,8 +131,7 @@ impl Summary<'_> {
         let Some(plan) = &self.state.plan else {
             return Vec::new();
         };
-        // The stand-ins are gone when the process is.
-        if plan.rehearsal {
+        if self.passing {
             return Vec::new();
         }
         let id = plan.id.short();
@@ -176,10 +177,12 @@ impl Summary<'_> {
             format!("{count} on in {}", names(&regions, regions.len(), 6))
         } else if super::was_sent(self.state) {
             "what was sent to the fleet goes on".to_owned()
+        } else if self.passing {
+            return Some("nothing was sent to the fleet".to_owned());
         } else {
             "nothing was sent to the fleet".to_owned()
         };
-        if plan.rehearsal {
+        if self.passing {
             return Some(format!("{what}, until this rehearsal's stand-ins end with it"));
         }
         let id = plan.id.short();

@@ -195,6 +195,7 @@ async fn waiting_ends_with_its_time_and_the_hosts_go_on() {
         format: Format::Quiet,
         task: deploy(),
         wait: Some(std::time::Duration::from_secs(600)),
+        passing: false,
     };
     let mut out = Vec::new();
     let engine = async {
@@ -245,6 +246,7 @@ async fn a_reader_that_goes_away_is_a_reason_to_leave() {
         format: Format::Plain,
         task: deploy(),
         wait: None,
+        passing: false,
     };
     let engine = async {
         to_face.send(Update::Ready(Box::new(plan(2, 8)))).expect("it listens");

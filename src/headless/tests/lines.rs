@@ -41,6 +41,7 @@ fn summary(story: &Story, format: Format) -> String {
         problems: &[],
         plan_only: false,
         watched: false,
+        passing: false,
     };
     format.summary(&summary).join("\n")
 }

@@ -55,6 +55,7 @@ async fn follow<F: Future<Output = ()>>(
         format,
         task,
         wait: None,
+        passing: false,
     };
     let mut out = Vec::new();
     let (ended, ()) = tokio::join!(run(handle, options, from_outside, &mut out), engine(script));
