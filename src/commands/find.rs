@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::access::Access;
 use super::connect::{self, Accounts};
@@ -16,6 +17,11 @@ use crate::names::{CommandId, DeploymentId, Millis};
 use crate::plan::{ParameterValue, Plan};
 use crate::problem::{Kind, Problem};
 use crate::state::{Recorded, State};
+
+/// How often SSM is asked for a deployment that must be there.
+const LOOKS: u32 = 5;
+/// Between two of these.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A deployment to take up.
 pub(super) struct Found {
@@ -79,13 +85,26 @@ pub(super) async fn known(session: &Session, access: &Access, id: DeploymentId) 
     // whether they are this deployment's.
     let asked = plan.is_adopted() || plan.rehearsal || access.config.is_none() && has_secrets(&plan);
     let remembered = if asked && was_sent(&State::replay(&facts)) {
-        let accounts = access.of_plan(&plan);
-        Some(adopt(access, accounts, Whose::Deployment(plan.id)).await?.secrets)
+        Some(remembered(access, &plan).await?)
     } else {
         None
     };
     let secrets = secrets(&plan, access, remembered);
     Ok(Found { plan, facts, secrets })
+}
+
+/// What SSM remembers of a deployment that the journal has. Its lists lag behind SendCommand, and a deployment whose process
+/// died a moment ago has only just sent.
+async fn remembered(access: &Access, plan: &Plan) -> Result<Secrets, Problem> {
+    let adopt = || adopt(access, access.of_plan(plan), Whose::Deployment(plan.id));
+    for _ in 1..LOOKS {
+        match adopt().await {
+            Ok(adopted) => return Ok(adopted.secrets),
+            Err(problem) if problem.kind == Kind::Config => tokio::time::sleep(LOOK).await,
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(adopt().await?.secrets)
 }
 
 async fn adopt(access: &Access, accounts: Accounts, whose: Whose) -> Result<Adopted, Problem> {
