@@ -13,7 +13,8 @@ use std::time::Duration;
 
 /// Whether `program` is here: `if !need("docker-registry") { return; }` at a test's start.
 ///
-/// `docker` asks for an engine that answers, not for the client; `botocore` for the Python module.
+/// `docker` asks for an engine that answers, not for the client; `botocore` for the Python module; `unshare` for a file
+/// system of one's own.
 ///
 /// # Panics
 /// When it is lacking under `QUARTERDECK_CI=1`.
@@ -21,6 +22,7 @@ pub fn need(program: &str) -> bool {
     let (here, package) = match program {
         "docker" => (engine_answers(), "docker.io, and start dockerd"),
         "botocore" => (imports(program), "python3-botocore"),
+        "unshare" => (mounts(), "util-linux, where user namespaces are allowed"),
         "htpasswd" => (on_path(program), "apache2-utils"),
         "busybox" => (on_path(program), "busybox-static"),
         "aws" => (on_path(program), "awscli"),
@@ -41,9 +43,29 @@ fn on_path(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+fn mounts() -> bool {
+    succeeds(
+        "unshare",
+        &[
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "mount",
+            "-t",
+            "tmpfs",
+            "tmpfs",
+            "/tmp",
+        ],
+    )
+}
+
 fn imports(module: &str) -> bool {
-    Command::new("python3")
-        .args(["-c", &format!("import {module}")])
+    succeeds("python3", &["-c", &format!("import {module}")])
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
