@@ -8,6 +8,7 @@ use super::theme;
 use super::words;
 use crate::names::Region;
 use crate::plan::check::{Check, CheckState};
+use crate::text::Clean;
 
 /// The checks, those without a region first, then region by region.
 pub(super) fn lines(ctx: &Ctx, width: usize, fold: bool) -> Vec<Line<'static>> {
@@ -69,8 +70,30 @@ fn folded(ctx: &Ctx, name: &str, checks: &[&Check], width: usize, lines: &mut Ve
     }
     for check in checks {
         if matches!(check.state, CheckState::Warned(_) | CheckState::Failed(_)) {
-            lines.extend(whole(ctx, &format!("{name} {}:", check.subject.title()), check, width));
+            let title = format!("{name} {}:", check.subject.title());
+            lines.extend(whole(ctx, &title, &warning_alone(ctx, check), width));
         }
+    }
+}
+
+/// A check without what it says besides its warnings, which the plan says further down.
+fn warning_alone(ctx: &Ctx, check: &Check) -> Check {
+    let CheckState::Warned(text) = &check.state else {
+        return check.clone();
+    };
+    let plan = ctx.view.plan(ctx.state);
+    let warns = |line: &str| {
+        let mut warnings = plan.iter().flat_map(|plan| &plan.warnings);
+        warnings.any(|warning| warning.as_str().ends_with(line))
+    };
+    let lines = text.as_str().lines().enumerate();
+    let kept: Vec<&str> = lines
+        .filter(|(at, line)| *at == 0 || warns(line))
+        .map(|(_, line)| line)
+        .collect();
+    Check {
+        subject: check.subject.clone(),
+        state: CheckState::Warned(Clean::block(&kept.join("\n"))),
     }
 }
 

@@ -169,7 +169,7 @@ impl Question<'_> {
         let rollout = lane.and_then(|lane| lane.rollouts.iter().find(|state| state.name == *rollout));
         rollout
             .and_then(|rollout| rollout.host(id))
-            .map_or_else(|| id.to_string(), |host| host.label().to_owned())
+            .map_or_else(|| id.to_string(), |host| host.short_label().to_owned())
     }
 
     /// The answers of a menu, the one under the cursor marked.

@@ -32,7 +32,7 @@ pub(super) fn trouble<'a>(rollouts: impl IntoIterator<Item = &'a RolloutState>, 
             trouble.count += hosts.len();
             let room = show.saturating_sub(trouble.names.len());
             let named = hosts.iter().filter_map(|at| rollout.hosts.get(*at)).take(room);
-            trouble.names.extend(named.map(crate::state::HostState::label));
+            trouble.names.extend(named.map(crate::state::HostState::short_label));
         }
     }
     all.into_values().collect()

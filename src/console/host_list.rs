@@ -195,7 +195,7 @@ impl Columns {
         };
         let plain = if marked { theme.marked } else { Style::new() };
         cell(self.state, &state_words(host), style);
-        cell(self.host, host.label(), plain);
+        cell(self.host, host.short_label(), plain);
         cell(self.id, host.id.as_str(), theme.quiet);
         cell(self.region, lane.region.as_str(), Style::new());
         cell(self.rollout, rollout.name.as_str(), Style::new());

@@ -102,7 +102,7 @@ fn every_host(rows: &mut Rows, rollout: &RolloutState) {
     if rollout.hosts.len() > GRID_HOSTS {
         return;
     }
-    let widest = rollout.hosts.iter().map(|host| words::width(host.label())).max();
+    let widest = rollout.hosts.iter().map(|host| words::width(host.short_label())).max();
     let name = widest.unwrap_or(0).min(GRID_NAME);
     let columns = rows.width.saturating_sub(2) / (name + 4);
     if columns == 0 || rollout.hosts.len().div_ceil(columns) > GRID_ROWS {
@@ -114,7 +114,7 @@ fn every_host(rows: &mut Rows, rollout: &RolloutState) {
             let text = format!(
                 "{} {}  ",
                 theme::status_glyph(host.status()),
-                words::pad(host.label(), name)
+                words::pad(host.short_label(), name)
             );
             Span::styled(text, style)
         };

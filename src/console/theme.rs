@@ -78,7 +78,10 @@ impl Theme {
 /// A row under the cursor: of one look over its whole width, since patches of many colours would not read as one row.
 pub(super) fn under_cursor(line: &Line, columns: u16, theme: &Theme) -> Line<'static> {
     let text: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
-    Line::from(Span::styled(words::pad(&text, columns.into()), theme.selected))
+    Line::from(Span::styled(
+        words::pad(text.trim_end(), columns.into()),
+        theme.selected,
+    ))
 }
 
 /// The glyph of a verdict; the word always stands beside it.

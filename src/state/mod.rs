@@ -316,6 +316,18 @@ impl HostState {
     }
 }
 
+impl HostState {
+    /// What to call it where room is short: without the domain that EC2 gives every private name of a region.
+    pub fn short_label(&self) -> &str {
+        let label = self.label();
+        match label.split_once('.') {
+            Some((host, "ec2.internal")) => host,
+            Some((host, domain)) if domain.ends_with(".compute.internal") => host,
+            Some(_) | None => label,
+        }
+    }
+}
+
 impl RolloutState {
     /// A host by its id.
     pub fn host(&self, id: &HostId) -> Option<&HostState> {

@@ -296,3 +296,21 @@ fn the_wheel_scrolls_what_is_under_it() {
     harness.event(&wheel(MouseEventKind::ScrollUp));
     assert_eq!(harness.view.hosts.cursor, 0);
 }
+
+#[test]
+fn the_domain_of_a_private_name_gives_way_to_the_name() {
+    for (name, short) in [
+        ("ip-10-0-143-224.ec2.internal", "ip-10-0-143-224"),
+        ("ip-10-0-143-224.us-east-2.compute.internal", "ip-10-0-143-224"),
+        ("web-1.example.com", "web-1.example.com"),
+    ] {
+        let mut plan = plan(1, 4);
+        plan.lanes[0].rollouts[0].expected[0].name = name.into();
+        let mut harness = Harness::new(Story::start(plan).build_half(), 120, 24);
+        harness.press("a");
+        let text = harness.text();
+        assert!(text.contains(&format!("{short} ")), "{text}");
+        harness.press("enter");
+        assert!(harness.text().contains(name), "the host's page says all of it");
+    }
+}
