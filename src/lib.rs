@@ -21,6 +21,7 @@ pub mod docker;
 pub mod engine;
 pub mod headless;
 pub mod journal;
+pub mod mask;
 pub mod names;
 pub mod plan;
 pub mod problem;

@@ -226,7 +226,7 @@ fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
         Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
         Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
         Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
-        Ending::Left => (settled.unwrap_or(Exit::Left), none),
+        Ending::Left => (left(Exit::Cancelled), none),
         Ending::Settled(outcome) => (outcome.exit(), none),
         Ending::Stopped(Some(problem)) => (settled.unwrap_or(problem.kind.exit()), std::slice::from_ref(problem)),
         Ending::Stopped(None) => (left(Exit::Unexpected), none),

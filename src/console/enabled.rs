@@ -168,7 +168,7 @@ fn build_stopped(build: &BuildState) -> bool {
 fn push_stopped(state: &State, lane: &LaneState) -> bool {
     let push = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled);
     let tag = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
-    (push || tag) && state.stage(lane) == Stage::Halted
+    (push || tag || lane.cancelled) && state.stage(lane) == Stage::Halted
 }
 
 /// The send of which nobody knows whether it took place.

@@ -24,7 +24,6 @@ mod build;
 mod fault;
 mod info;
 mod link;
-mod mask;
 mod push;
 
 use std::sync::Arc;
@@ -35,10 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, Surroundings};
 pub use build::Lines;
-pub use mask::Mask;
 
 use crate::config::BuilderChoice;
 use crate::engine::ports::{BuildFailure, BuildSpec, Built, Context, Docker, PushFailure, PushSpec, Pushed, Sink};
+use crate::names::Digest;
 use crate::plan::EngineInfo;
 use crate::problem::Problem;
 use address::Resolved;
@@ -126,6 +125,13 @@ impl Docker for Engine {
     ) -> Result<Built, BuildFailure> {
         let link = self.link().map_err(build::not_started)?;
         build::run(&link, spec, context, sink, stop).await
+    }
+
+    async fn digests(&self, image: &Digest, repository: &str) -> Vec<Digest> {
+        match self.link() {
+            Ok(link) => push::digests(&link, image, repository).await,
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure> {

@@ -4,21 +4,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 
 use super::drive::Drive;
 use super::launch::{Ends, ends, folder};
 use super::means::Means;
-use super::ports::Ledger;
+use super::ports::{AwsError, Ledger};
 use super::secrets::Secrets;
-use super::setup::{Clock, Connect, Pace};
+use super::setup::{Clock, Connect, Outside, Pace};
 use super::{Action, Handle, Update};
+use crate::names::Region;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
-use crate::state::{Driver, Fact, Recorded, State};
+use crate::state::{Driver, Fact, LaneState, Recorded, Stage, State};
 
 /// Between two looks at the journal of a deployment that another process drives.
 const WATCH: Duration = Duration::from_millis(500);
+
+/// A deployment that was left for longer does not begin anything new by itself.
+const STALE: Duration = Duration::from_secs(30 * 60);
 
 /// What an engine needs to take up a deployment.
 #[derive(Clone)]
@@ -56,6 +61,61 @@ pub fn attach(attach: Attach) -> Handle {
     handle
 }
 
+/// The plan's accounts are those of the present credentials: a profile of another account would send the deployment to
+/// that account's hosts.
+async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
+    let looks = plan.lanes.iter().map(|lane| async move {
+        let Some(ports) = outside.regions.get(&lane.region) else {
+            return Ok(());
+        };
+        match ports.sts.identity().await {
+            Ok(caller) if caller.account == lane.account => Ok(()),
+            Ok(caller) => Err(Problem::new(
+                Kind::Credentials,
+                format!(
+                    "{}: this deployment belongs to account {}, and these credentials to {} ({})",
+                    lane.region, lane.account, caller.account, caller.arn
+                ),
+                "attach with the profile that it was started with",
+            )),
+            // Nothing can be sent without an answer either, and whoever waits for one says so.
+            Err(AwsError::Throttled(_) | AwsError::Unknown(_) | AwsError::Expired(_)) => Ok(()),
+            Err(AwsError::Refused(problem)) => Err(problem),
+        }
+    });
+    try_join_all(looks).await.map(drop)
+}
+
+/// What was left long ago is not begun without a word: somebody may have deployed something newer since. Lanes whose
+/// hosts were not told yet are stopped, and go on when their push is retried. What was sent is followed all the same.
+fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
+    let unsent = |lane: &&LaneState| {
+        let told = !lane.rollouts.is_empty() && lane.rollouts.iter().all(|rollout| !rollout.sends.is_empty());
+        !lane.cancelled && !told && state.stage(lane) != Stage::Done
+    };
+    let regions: Vec<Region> = state
+        .lanes
+        .iter()
+        .filter(unsent)
+        .map(|lane| lane.region.clone())
+        .collect();
+    if !regions.is_empty() {
+        let names: Vec<&str> = regions.iter().map(Region::as_str).collect();
+        ends.say(Update::Notice(Problem::new(
+            Kind::Guard,
+            format!(
+                "{}: left long ago, before its hosts were told, and stopped now",
+                names.join(", ")
+            ),
+            "see what was deployed since, then push again in the lane to go on",
+        )));
+    }
+    regions
+        .into_iter()
+        .map(|region| Fact::LaneCancelled { region })
+        .collect()
+}
+
 type Claim = Box<dyn Send + Sync>;
 
 async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
@@ -76,6 +136,8 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     show(&mut state, &ends, more);
     ends.say(Update::Driving);
     let outside = (attach.connect)().await?;
+    same_accounts(&plan, &outside).await?;
+    let stale = state.last_at.is_some_and(|at| attach.clock.now().since(at) > STALE);
     let (events, incoming) = mpsc::unbounded_channel();
     let means = Means {
         logs: folder(&attach.logs, plan.id),
@@ -88,8 +150,12 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
         events,
     };
     let fact = Fact::DeploymentResumed { driver: attach.driver };
+    let mut first = vec![fact];
+    if stale {
+        first.extend(stopped(&state, &ends));
+    }
     let drive = Drive::new(means, attach.ledger, state, ends.face.clone(), incoming);
-    let driven = drive.run(fact, &mut ends.actions).await;
+    let driven = drive.run(first, &mut ends.actions).await;
     drop(claim);
     driven
 }

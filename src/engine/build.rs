@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::means::Means;
 use super::ports::{BuildFailure, BuildSpec, ContextSpec};
 use crate::names::BuildId;
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, Source};
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, Step};
 
@@ -30,12 +30,19 @@ pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop
         directory: plan.context.clone(),
         dockerfile: plan.dockerfile.clone(),
     };
+    if let Err(problem) = unchanged(&means).await {
+        return failed(&id, problem);
+    }
     let context = match means.outside.git.context(&context).await {
         Ok(context) => context,
         Err(problem) => return failed(&id, problem),
     };
-    match means.outside.docker.build(spec, context, means.sink(), stop).await {
+    let built = means.outside.docker.build(spec, context, means.sink(), stop).await;
+    match built {
         Ok(built) => {
+            if let Err(problem) = unchanged(&means).await {
+                return failed(&id, problem);
+            }
             let mut facts = ended(&id, built.steps);
             facts.push(Fact::BuildSucceeded {
                 build: id,
@@ -63,6 +70,28 @@ pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop
             facts
         }
     }
+}
+
+/// The working directory is still what the tag says it is: `…-dirty-<hash>` was made when the plan was.
+async fn unchanged(means: &Means) -> Result<(), Problem> {
+    if means.plan.source == Source::Commit {
+        return Ok(());
+    }
+    let git = &means.outside.git;
+    let tags = means.plan.lanes.iter().map(|lane| lane.sha_tag.as_str());
+    let marks = tags.filter_map(|tag| tag.rsplit_once("-dirty-"));
+    let same = match marks.map(|(_, mark)| mark).next() {
+        Some(mark) => git.dirty_hash(&means.plan.commit.id).await? == mark,
+        None => git.commit(means.plan.commit.id.as_str(), None).await?.dirty_count == 0,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::Build,
+        "the working directory changed since the plan was made, so its tag would name something else",
+        "plan again",
+    ))
 }
 
 async fn spec(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Result<BuildSpec, Problem> {

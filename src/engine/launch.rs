@@ -96,7 +96,7 @@ async fn plan_and_drive(setup: Setup, mut ends: Ends) -> Result<(), Problem> {
                     ends.face.clone(),
                     incoming,
                 );
-                let driven = drive.run(fact, &mut ends.actions).await;
+                let driven = drive.run(vec![fact], &mut ends.actions).await;
                 drop(claim);
                 return driven;
             }

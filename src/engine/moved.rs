@@ -1,6 +1,4 @@
-//! The look at moving tags before a retry: would the hosts still pull this deployment's image?
-
-use std::collections::BTreeSet;
+//! The look at moving tags before something is sent: would the hosts still pull this deployment's image?
 
 use futures_util::future::join_all;
 
@@ -9,20 +7,17 @@ use super::means::Means;
 use super::work::Work;
 use crate::names::{Digest, Region};
 use crate::problem::Problem;
-use crate::state::RetrySet;
 use crate::text::Clean;
 
-/// The tags that do not point at their lane's digest, in the regions of the retry. A tag that cannot be looked up is told
-/// as one of them: nobody knows where it points.
-pub(super) async fn tags(means: &Means, set: &RetrySet, digests: &[(Region, Digest)]) -> Vec<MovedTag> {
-    let regions: BTreeSet<&Region> = set.hosts.keys().map(|(region, _)| region).collect();
+/// The tags that do not point at their lane's digest. A tag that cannot be looked up is told as one of them: nobody knows
+/// where it points.
+pub(super) async fn tags(means: &Means, work: &Work, digests: &[(Region, Digest)]) -> Vec<MovedTag> {
     let looks = digests
         .iter()
-        .filter(|(region, _)| regions.contains(region))
         .filter_map(|(region, digest)| Some((means.plan.lane(region)?, digest)))
         .flat_map(|(lane, digest)| lane.moving_tags.iter().map(move |tag| (lane, digest, tag)))
         .map(|(lane, digest, tag)| async move {
-            let found = look(means, &lane.region, lane.repository.name.as_str(), tag).await;
+            let found = look(means, work, &lane.region, lane.repository.name.as_str(), tag).await;
             let (now, problem) = match found {
                 Ok(now) => (now, None),
                 Err(problem) => (None, Some(problem)),
@@ -37,9 +32,15 @@ pub(super) async fn tags(means: &Means, set: &RetrySet, digests: &[(Region, Dige
     join_all(looks).await.into_iter().flatten().collect()
 }
 
-async fn look(means: &Means, region: &Region, repository: &str, tag: &Clean) -> Result<Option<Digest>, Problem> {
+async fn look(
+    means: &Means,
+    work: &Work,
+    region: &Region,
+    repository: &str,
+    tag: &Clean,
+) -> Result<Option<Digest>, Problem> {
     let ecr = &means.region(region)?.ecr;
     let call = || ecr.image(repository, tag.as_str());
-    let image = means.patiently(region, &Work::RetryCheck, call).await?;
+    let image = means.patiently(region, work, call).await?;
     Ok(image.map(|image| image.digest))
 }

@@ -2,7 +2,7 @@
 //! up after its process died in the middle.
 
 use super::work::Work;
-use crate::names::{BuildId, Region, RolloutName, Token};
+use crate::names::{BuildId, CommandId, Region, RolloutName, Token};
 use crate::plan::Plan;
 use crate::state::{BuildPhase, LaneState, PushPhase, SendPhase, State, TagPhase};
 
@@ -19,6 +19,8 @@ pub(super) enum Step {
     Send(Region, RolloutName),
     /// Look for a command that was about to go out when its process ended.
     Reconcile(Token),
+    /// Ask SSM to cancel a command.
+    Cancel(CommandId),
 }
 
 /// Everything that is due and not `busy`. What failed or was stopped is not due: it waits for the operator.
@@ -42,6 +44,12 @@ pub(super) fn due(plan: &Plan, state: &State, busy: impl Fn(&Work) -> bool) -> V
         for send in lane.rollouts.iter().flat_map(|rollout| &rollout.sends) {
             if send.phase == SendPhase::Intended && !busy(&Work::Send(send.token.clone())) {
                 steps.push(Step::Reconcile(send.token.clone()));
+            }
+            let unasked = send.cancel_intended && !send.cancel_asked && send.cancel_problem.is_none();
+            if let Some(command) = send.command().filter(|_| unasked && !send.is_over())
+                && !busy(&Work::Cancel(command.clone()))
+            {
+                steps.push(Step::Cancel(command.clone()));
             }
         }
     }

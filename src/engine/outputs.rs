@@ -7,7 +7,7 @@ use super::means::Means;
 use super::work::{Event, Work};
 use crate::names::{CommandId, HostId, Region};
 use crate::problem::{Kind, Problem};
-use crate::state::{HostStatus, State};
+use crate::state::{HostStatus, Output, State};
 
 /// Outputs read at a time in a region, so that reading them never starves the poller of its share of requests.
 const AT_A_TIME: usize = 2;
@@ -142,12 +142,20 @@ pub(super) fn unread(state: &State) -> Vec<(Region, CommandId, HostId, HostStatu
 /// Reads one output and tells it.
 pub(super) async fn run(means: Means, wanted: Wanted) {
     match read(&means, &wanted).await {
-        Ok(Some((output, exit_code))) => means.tell(Event::Output {
-            command: wanted.command,
-            host: wanted.host,
-            output,
-            exit_code,
-        }),
+        Ok(Some((output, exit_code))) => {
+            let mask = means.secrets.mask(&wanted.region);
+            means.tell(Event::Output {
+                command: wanted.command,
+                host: wanted.host,
+                // A script that traces itself prints what it was given.
+                output: Output {
+                    stdout: mask.block(output.stdout.as_str()),
+                    stderr: mask.block(output.stderr.as_str()),
+                    ..output
+                },
+                exit_code,
+            });
+        }
         Ok(None) if wanted.opened => means.tell(Event::Notice(Problem::new(
             Kind::Unexpected,
             format!("{}: SSM has no output of {} yet", wanted.region, wanted.host),

@@ -76,6 +76,12 @@ pub trait Docker: Send + Sync {
         stop: CancellationToken,
     ) -> Result<Built, BuildFailure>;
 
+    /// The digests under which the engine knows that it pushed the image to `repository` (its RepoDigests), as far as it
+    /// can be asked.
+    async fn digests(&self, _image: &Digest, _repository: &str) -> Vec<Digest> {
+        Vec::new()
+    }
+
     /// Tags `image` as `spec.reference` and pushes that tag once; trying again is the caller's business.
     async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure>;
 }

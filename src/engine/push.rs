@@ -100,7 +100,7 @@ async fn push(means: &Means, region: &Region, job: &Job) -> Result<Fact, Problem
         }
     };
     note(means, region, "");
-    verify(means, lane, job, &pushed).await?;
+    verify(means, lane, &pushed).await?;
     Ok(Fact::PushSucceeded {
         region: region.clone(),
         digest: pushed.digest,
@@ -135,7 +135,7 @@ async fn already(means: &Means, lane: &LanePlan) -> Result<Fact, Problem> {
 }
 
 /// The registry has the last word on what was pushed.
-async fn verify(means: &Means, lane: &LanePlan, job: &Job, pushed: &Pushed) -> Result<(), Problem> {
+async fn verify(means: &Means, lane: &LanePlan, pushed: &Pushed) -> Result<(), Problem> {
     let mut seen = None;
     for look in 0..LOOKS {
         if look > 0 {
@@ -148,7 +148,7 @@ async fn verify(means: &Means, lane: &LanePlan, job: &Job, pushed: &Pushed) -> R
     }
     let (region, name, tag) = (&lane.region, &lane.repository.name, &lane.sha_tag);
     match seen {
-        Some(digest) if digest == pushed.digest => same_as_twin(lane, job, &digest),
+        Some(digest) if digest == pushed.digest => Ok(()),
         Some(digest) => Err(Problem::new(
             Kind::Build,
             format!(
@@ -165,34 +165,35 @@ async fn verify(means: &Means, lane: &LanePlan, job: &Job, pushed: &Pushed) -> R
     }
 }
 
-/// One build is one digest in every region: that is what makes it the same image.
-fn same_as_twin(lane: &LanePlan, job: &Job, digest: &Digest) -> Result<(), Problem> {
-    match &job.twin {
-        Some((twin, other)) if other != digest => Err(Problem::new(
-            Kind::Build,
-            format!(
-                "{}: the same build has digest {digest} here and {other} in {twin}",
-                lane.region
-            ),
-            "push again; if it stays so, the Docker Engine compresses layers differently on each push: use its containerd image store",
-        )),
-        Some(_) | None => Ok(()),
-    }
+/// The same build has another digest in another region.
+pub(super) fn differs(region: &Region, digest: &Digest, twin: &Region, other: &Digest) -> Problem {
+    Problem::new(
+        Kind::Build,
+        format!("{region}: the same build has digest {digest} here and {other} in {twin}"),
+        "push again; if it stays so, the Docker Engine compresses layers differently on each push: use its containerd image store",
+    )
 }
 
-/// An immutable tag that appeared since preflight is a success if it holds what the other lanes pushed.
+/// An immutable tag that appeared since preflight is a success if it holds what the other lanes pushed, or what this
+/// engine pushed before its process died.
 async fn immutable(means: &Means, lane: &LanePlan, job: &Job, problem: Problem) -> Result<Fact, Problem> {
-    match (found(means, lane).await?, &job.twin) {
-        (Some(digest), Some((_, twin))) if digest == *twin => Ok(Fact::PushSkipped {
+    let mut ours: Vec<Digest> = job.twin.iter().map(|(_, twin)| twin.clone()).collect();
+    if let Some(image) = &job.image {
+        // In a containerd image store the image's id is its digest; elsewhere the engine remembers what it pushed where.
+        ours.push(image.clone());
+        ours.extend(means.outside.docker.digests(image, lane.repository.uri.as_str()).await);
+    }
+    match found(means, lane).await? {
+        Some(digest) if ours.contains(&digest) => Ok(Fact::PushSkipped {
             region: lane.region.clone(),
             digest,
         }),
-        (Some(digest), _) => Err(Problem::new(
+        Some(digest) => Err(Problem::new(
             Kind::Build,
             format!("{} (it holds {digest})", problem.what),
             "somebody pushed the same commit meanwhile: plan again, and the image that is there will be used",
         )),
-        (None, _) => Err(problem),
+        None => Err(problem),
     }
 }
 
@@ -234,10 +235,23 @@ fn unplanned(region: &Region) -> Problem {
 
 /// Moves a lane's tags to its digest, one after the other, and returns what to record. `Err` items of AWS become a
 /// failed tag; the tags behind it stay where they are.
-pub(super) async fn tags(means: Means, region: Region, digest: Digest, tags: Vec<Clean>) -> Vec<Fact> {
+///
+/// When it is to stop, the tag in hand is waited for no longer; where it points then is looked up by whoever goes on.
+pub(super) async fn tags(
+    means: Means,
+    region: Region,
+    digest: Digest,
+    tags: Vec<Clean>,
+    stop: CancellationToken,
+) -> Vec<Fact> {
     let mut facts = Vec::new();
     for tag in tags {
-        match move_tag(&means, &region, &digest, &tag).await {
+        let moved = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            moved = move_tag(&means, &region, &digest, &tag) => moved,
+        };
+        match moved {
             Ok(from) => facts.push(Fact::TagMoved {
                 region: region.clone(),
                 tag,

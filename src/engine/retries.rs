@@ -64,6 +64,11 @@ impl Retries {
         queue.map_or(0, |queue| queue.chunks.iter().map(Vec::len).sum())
     }
 
+    /// How many hosts wait.
+    pub fn waiting(&self) -> usize {
+        self.0.values().flat_map(|queue| &queue.chunks).map(Vec::len).sum()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use crate::config::{Config, Input, Parameter, ResolvedInput};
+use crate::mask::Mask;
 use crate::names::{Region, RolloutName};
 use crate::plan::{BuildPlan, ParameterValue, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
@@ -50,6 +51,13 @@ impl Secrets {
             let place = (region.clone(), rollout.clone(), name.clone());
             self.parameters.entry(place).or_insert_with(|| values.clone());
         }
+    }
+
+    /// What removes a region's secret parameters from what its hosts print.
+    pub(super) fn mask(&self, region: &Region) -> Mask {
+        let parameters = self.parameters.iter();
+        let ours = parameters.filter(|((of, ..), _)| of == region);
+        Mask::new(ours.flat_map(|(_, values)| values))
     }
 
     /// A build's arguments as the builder gets them. Regions that share a build have the same ones, so any of them will do.

@@ -1,12 +1,15 @@
 //! A SendCommand that goes out at most once, and the search for one whose answer was lost.
 
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::means::{Means, Patience};
+use super::moved;
 use super::ports::{Accepted, AwsError, Recipients, SendRequest};
 use super::setup::CLOCK_SKEW;
 use super::work::{Waiter, Work};
-use crate::names::{Millis, Region, RolloutName, Token};
+use crate::engine::MovedTag;
+use crate::names::{Digest, Millis, Region, RolloutName, Token};
 use crate::plan::RolloutPlan;
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, SendTo};
@@ -18,13 +21,15 @@ pub(super) struct Send {
     pub rollout: RolloutName,
     pub token: Token,
     pub to: SendTo,
+    /// The digest that the lane's moving tags should point at, where that has to be looked up first.
+    pub digest: Option<Digest>,
     /// When it was about to go out.
     pub intended_at: Millis,
 }
 
-/// Sends the command and returns what to record.
-pub(super) async fn run(means: Means, send: Send) -> Vec<Fact> {
-    let fact = match go_out(&means, &send).await {
+/// Sends the command and returns what to record. `stop` ends its waits, never a call that is going out.
+pub(super) async fn run(means: Means, send: Send, stop: CancellationToken) -> Vec<Fact> {
+    let fact = match go_out(&means, &send, &stop).await {
         Ok(Outcome::Accepted(accepted)) => accepted_as(&send, accepted, false),
         Ok(Outcome::Lost(problem)) => return reconcile(means, send, problem).await,
         Err(problem) => Fact::SendRefused {
@@ -42,9 +47,15 @@ enum Outcome {
 }
 
 /// Throttled and expired calls were refused, so they may go out again. Nothing else may.
-async fn go_out(means: &Means, send: &Send) -> Result<Outcome, Problem> {
+async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<Outcome, Problem> {
     let ssm = &means.region(&send.region)?.ssm;
     let request = request(means, send)?;
+    if let SendTo::Targets = send.to {
+        tokio::select! {
+            () = stop.cancelled() => return Err(stopped(send)),
+            still = still_ours(means, send) => still?,
+        }
+    }
     let waiter = Waiter::Work(Work::Send(send.token.clone()));
     let mut patience = Patience::new(means, &send.region, waiter);
     loop {
@@ -54,8 +65,45 @@ async fn go_out(means: &Means, send: &Send) -> Result<Outcome, Problem> {
                 tracing::warn!(token = %send.token, %problem, "the answer to a send was lost: looking for the command");
                 return Ok(Outcome::Lost(problem));
             }
-            Err(error) => patience.bear(error).await?,
+            Err(error) => tokio::select! {
+                () = stop.cancelled() => return Err(stopped(send)),
+                borne = patience.bear(error) => borne?,
+            },
         }
+    }
+}
+
+fn stopped(send: &Send) -> Problem {
+    let what = format!(
+        "{} {}: cancelled before its command went out",
+        send.region, send.rollout
+    );
+    Problem::new(Kind::Guard, what, "")
+}
+
+/// A first command goes to the whole fleet, which pulls what the moving tags point at. Between their move and now there
+/// may be days, if another process left the deployment there, or another deployment.
+async fn still_ours(means: &Means, send: &Send) -> Result<(), Problem> {
+    let Some(digest) = &send.digest else { return Ok(()) };
+    let digests = [(send.region.clone(), digest.clone())];
+    let moved = moved::tags(means, &Work::Send(send.token.clone()), &digests).await;
+    match moved.first() {
+        None => Ok(()),
+        Some(MovedTag {
+            problem: Some(problem), ..
+        }) => Err(problem.clone()),
+        Some(moved) => Err(Problem::new(
+            Kind::Guard,
+            format!(
+                "{} {}: not sent, since {} points at {} by now and not at this deployment's {}",
+                send.region,
+                send.rollout,
+                moved.tag,
+                moved.now.as_ref().map_or("nothing", Digest::short),
+                digest.short()
+            ),
+            "somebody else deploys here; retry these hosts if they are to pull what it points at now",
+        )),
     }
 }
 
@@ -117,12 +165,14 @@ async fn search(means: &Means, send: &Send) -> Result<Option<Accepted>, Problem>
     let ssm = &means.region(&send.region)?.ssm;
     let since = Millis(send.intended_at.0 - CLOCK_SKEW);
     let work = Work::Send(send.token.clone());
-    let opened = Instant::now();
+    let mut opened = None;
     loop {
         let look = || ssm.find(&send.token, since);
         if let Some(accepted) = means.patiently(&send.region, &work, look).await? {
             return Ok(Some(accepted));
         }
+        // The window opens with the first answer: a wait for credentials says nothing about the command.
+        let opened = *opened.get_or_insert_with(Instant::now);
         if opened.elapsed() >= means.pace.visibility {
             return Ok(None);
         }

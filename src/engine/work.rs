@@ -56,6 +56,8 @@ pub(super) enum Event {
     Goes(Region, Waiter),
     /// The moving tags were looked at for a retry.
     RetryChecked {
+        /// Which of the questions it answers.
+        serial: u64,
         /// Which hosts the operator meant.
         set: RetrySet,
         /// Tags that point elsewhere by now, or could not be looked up.

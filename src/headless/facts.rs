@@ -144,6 +144,7 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
         Fact::SendAbandoned { token } => of_send(state, token, "command taken as never sent".to_owned(), Vec::new()),
 
         Fact::HostChanged { .. } | Fact::OutputRead { .. } | Fact::CommandEnded { .. } => None,
+        Fact::CancelIntended { token } => of_send(state, token, "is to be cancelled".to_owned(), Vec::new()),
         Fact::CancelAsked { command } => of_command(
             state,
             command,

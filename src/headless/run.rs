@@ -13,7 +13,7 @@ use crate::names::Millis;
 use crate::plan::Plan;
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::live::Live;
-use crate::state::{RetrySet, Selection, State};
+use crate::state::{Outcome, RetrySet, Selection, State};
 use crate::text::Clean;
 use crate::words::{plural, seconds};
 
@@ -145,7 +145,7 @@ pub async fn run(
         started: false,
         passing,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
-        retry_asked: false,
+        retry_asked: None,
         role: match &task {
             Task::Plan | Task::Deploy(_) => Role::Drives,
             Task::Attach { .. } => Role::Hears,
@@ -184,7 +184,7 @@ struct Follower<W> {
     /// A retry was asked for on the command line and is not sent yet.
     retry_due: bool,
     /// The engine was asked for it.
-    retry_asked: bool,
+    retry_asked: Option<(Outcome, Millis)>,
 }
 
 impl<W: Write> Follower<W> {
@@ -251,7 +251,7 @@ impl<W: Write> Follower<W> {
                 Some(Ending::Problems(vec![problem]))
             }
             // Nor will a retry: after its first send the deployment would no longer be settled.
-            Update::Notice(problem) if self.retry_asked && self.state.settled.is_some() => {
+            Update::Notice(problem) if self.retry_asked.is_some() && self.state.settled.is_some() => {
                 Some(Ending::Problems(vec![problem]))
             }
             Update::Notice(_) => None,
@@ -289,6 +289,10 @@ impl<W: Write> Follower<W> {
     /// After a fact: whether nothing is under way any more, and what is to be done then.
     fn settled(&mut self) -> Option<Ending> {
         self.state.settled?;
+        // A retry that is still looked into, for want of credentials for instance, has not opened it again yet.
+        if self.retry_asked == self.state.settled {
+            return None;
+        }
         match self.role {
             // A later fact may have opened it again.
             Role::Hears => return None,
@@ -319,7 +323,7 @@ impl<W: Write> Follower<W> {
                 refused.remedy.as_str(),
             )]));
         }
-        (self.retry_due, self.retry_asked) = (false, true);
+        (self.retry_due, self.retry_asked) = (false, self.state.settled);
         self.ask(Action::CheckRetry(set))
     }
 

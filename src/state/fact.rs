@@ -219,6 +219,12 @@ pub enum Fact {
         /// Hosts that it was sent to, or that preflight expected, and that have no invocation.
         missing: Vec<HostId>,
     },
+    /// The operator wants this send cancelled; recorded before CancelCommand goes out. A send that SSM does not have yet is
+    /// cancelled as soon as it has, whichever process sees that.
+    CancelIntended {
+        /// Which send.
+        token: Token,
+    },
     /// CancelCommand was accepted; the hosts follow, or finish first.
     CancelAsked {
         /// Which command.

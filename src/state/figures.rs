@@ -303,30 +303,31 @@ impl State {
     /// How the deployment stands now, whether or not it is quiet. The first that applies, from the top of [`Outcome`]'s
     /// causes: what stopped the machine before what stopped a host.
     pub fn outcome(&self) -> Outcome {
-        let problems: Vec<&Problem> = self.problems().collect();
-        let has = |kinds: &[Kind]| problems.iter().any(|problem| kinds.contains(&problem.kind));
+        let has = |kind: Kind| self.problems().any(|problem| problem.kind == kind);
         let counts = self.counts();
-        if has(&[Kind::Credentials]) {
+        if has(Kind::Credentials) {
             return Outcome::NotAllowed;
         }
-        if has(&[Kind::Build]) {
+        let failed = |lane: &LaneState| {
+            matches!(lane.push, PushPhase::Failed(_))
+                || lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)))
+        };
+        let unbuilt = |build: &BuildState| matches!(build.phase, BuildPhase::Failed { .. });
+        if self.builds.iter().any(unbuilt) || self.lanes.iter().any(failed) {
             return Outcome::BuildFailed;
         }
-        if has(&[Kind::NoHosts])
-            || self
-                .lanes
-                .iter()
-                .flat_map(|lane| &lane.rollouts)
-                .any(RolloutState::reached_nobody)
-        {
+        let mut rollouts = self.lanes.iter().flat_map(|lane| &lane.rollouts);
+        if has(Kind::NoHosts) || rollouts.clone().any(RolloutState::reached_nobody) {
             return Outcome::NoHosts;
         }
-        if has(&[Kind::Unexpected, Kind::Config, Kind::Locked, Kind::Guard]) {
+        let unsent = |rollout: &RolloutState| rollout.send_problem().is_some() && !rollout.was_cancelled();
+        if rollouts.any(unsent) {
             return Outcome::SendFailed;
         }
         let cancelled = self.lanes.iter().any(|lane| {
             lane.cancelled
                 || matches!(lane.push, PushPhase::Cancelled)
+                || lane.rollouts.iter().any(RolloutState::was_cancelled)
                 || lane
                     .rollouts
                     .iter()
@@ -469,6 +470,12 @@ impl RolloutState {
             SendPhase::Refused(problem) | SendPhase::Unknown(problem) => Some(problem),
             SendPhase::Intended | SendPhase::Accepted { .. } | SendPhase::Abandoned => None,
         }
+    }
+
+    /// Whether its last command was cancelled before it went out.
+    fn was_cancelled(&self) -> bool {
+        let last = self.sends.last();
+        last.is_some_and(|send| send.cancel_intended && matches!(send.phase, SendPhase::Refused(_)))
     }
 
     /// Whether its command ended without a single host: the tags matched nothing, which SSM calls a success.

@@ -199,6 +199,13 @@ impl State {
                     }
                 }
             }
+            Fact::CancelIntended { token } => {
+                if let Some(place) = self.tokens.get(token).copied() {
+                    let send = self.send_mut(place);
+                    send.cancel_intended = true;
+                    send.cancel_problem = None;
+                }
+            }
             Fact::CancelAsked { command } => {
                 if let Some((place, rollout)) = self.rollout_of(command) {
                     rollout.sends[place.command].cancel_asked = true;
@@ -273,6 +280,7 @@ impl State {
             to: to.clone(),
             intended_at: at,
             phase: SendPhase::Intended,
+            cancel_intended: false,
             cancel_asked: false,
             cancel_problem: None,
         });
@@ -362,6 +370,7 @@ impl Fact {
             | Fact::HostChanged { .. }
             | Fact::OutputRead { .. }
             | Fact::CommandEnded { .. }
+            | Fact::CancelIntended { .. }
             | Fact::CancelAsked { .. }
             | Fact::CancelFailed { .. }
             | Fact::LaneWaits { .. }

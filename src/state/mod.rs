@@ -211,6 +211,8 @@ pub struct SendState {
     pub intended_at: Millis,
     /// How it stands.
     pub phase: SendPhase,
+    /// Whether the operator wants it cancelled.
+    pub cancel_intended: bool,
     /// Whether CancelCommand was accepted for it.
     pub cancel_asked: bool,
     /// Why CancelCommand was refused, if it was.

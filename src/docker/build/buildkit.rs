@@ -8,7 +8,7 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 use regex_lite::Regex;
 
 use super::record::{At, Recorder};
-use crate::docker::mask::Mask;
+use crate::mask::Mask;
 use crate::names::Millis;
 use crate::state::Step;
 

@@ -1,6 +1,6 @@
 //! Lines out of a log's chunks, which end anywhere.
 
-use crate::docker::mask::Mask;
+use crate::mask::Mask;
 use crate::text::Clean;
 
 /// A longer line is handed on in pieces, so that its length costs no memory.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::lines::Lines;
 use super::log::LogFile;
-use crate::docker::mask::Mask;
 use crate::engine::ports::Sink;
+use crate::mask::Mask;
 use crate::names::{BuildId, Millis};
 use crate::state::Step;
 use crate::state::live::{Progress, StepPhase};

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::auth;
 use super::fault;
 use super::link::Link;
-use super::mask::Mask;
 use crate::engine::ports::{PushFailure, PushSpec, Pushed, Sink};
-use crate::names::Region;
+use crate::mask::Mask;
+use crate::names::{Digest, Region};
 use crate::problem::{Kind, Problem};
 use crate::state::live::Progress;
 use crate::text::Clean;
@@ -64,6 +64,17 @@ async fn tag(link: &Link, spec: &PushSpec, target: &Target<'_>, mask: &Mask) -> 
         .build();
     let tagged = link.api.tag_image(spec.image.as_str(), Some(options)).await;
     tagged.map_err(|error| failure(link, target, mask, &error))
+}
+
+/// The digests under which the engine knows that it pushed the image there.
+pub(super) async fn digests(link: &Link, image: &Digest, repository: &str) -> Vec<Digest> {
+    let Ok(image) = link.api.inspect_image(image.as_str()).await else {
+        return Vec::new();
+    };
+    let known = image.repo_digests.into_iter().flatten();
+    known
+        .filter_map(|known| Some(Digest::new(known.strip_prefix(repository)?.strip_prefix('@')?)))
+        .collect()
 }
 
 /// Takes the registry's tag off the image again: it has served its end, and each deployment would leave one more.

@@ -8,7 +8,7 @@ use crate::engine::work::{Event, Work};
 use crate::engine::{Action, MovedTag, Scope, Update};
 use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
-use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, SendPhase, SendTo, TagPhase};
+use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, SendPhase, SendState, SendTo, TagPhase};
 
 impl Drive {
     /// Does what the operator asks for.
@@ -68,21 +68,57 @@ impl Drive {
         let digests: Vec<(Region, Digest)> = lanes
             .filter_map(|lane| Some((lane.region.clone(), lane.digest()?.clone())))
             .collect();
+        let digests: Vec<(Region, Digest)> = digests
+            .into_iter()
+            .filter(|(region, _)| set.hosts.keys().any(|(of, _)| of == region))
+            .collect();
+        // The latest question counts; the answer to one before it would change the hosts of another.
+        self.forget_check();
+        self.checks += 1;
+        let serial = self.checks;
+        let stop = self.stop_of(&Work::RetryCheck);
         let means = self.means.clone();
         self.spawn(Work::RetryCheck, async move {
-            let moved = moved::tags(&means, &set, &digests).await;
-            means.tell(Event::RetryChecked { set, moved, confirmed });
+            let moved = tokio::select! {
+                () = stop.cancelled() => return Vec::new(),
+                moved = moved::tags(&means, &Work::RetryCheck, &digests) => moved,
+            };
+            means.tell(Event::RetryChecked {
+                serial,
+                set,
+                moved,
+                confirmed,
+            });
             Vec::new()
         });
     }
 
+    /// Takes back a retry that is being looked into; whether there was one.
+    fn forget_check(&mut self) -> bool {
+        self.checks += 1;
+        let stopped = self.stops.remove(&Work::RetryCheck);
+        if let Some(stop) = &stopped {
+            stop.cancel();
+        }
+        stopped.is_some()
+    }
+
     /// A confirmed retry goes ahead if no tag moved; otherwise the operator is told first.
-    pub(super) fn retry_checked(&mut self, set: RetrySet, moved: Vec<MovedTag>, confirmed: bool) {
-        // The check is answered here; its task may still be ending when the next one is asked for.
-        self.busy.retain(|_, work| *work != Work::RetryCheck);
+    pub(super) fn retry_checked(&mut self, serial: u64, set: RetrySet, moved: Vec<MovedTag>, confirmed: bool) {
+        if serial != self.checks {
+            return;
+        }
+        self.stops.remove(&Work::RetryCheck);
         if confirmed && moved.is_empty() {
             self.retry(&set);
         } else {
+            if confirmed {
+                // The question may be gone from the screen by now.
+                self.refuse(
+                    "nothing was sent again: a tag moved while that was looked into",
+                    "ask again: the question says where it points now",
+                );
+            }
             let set = self.narrow(&set);
             self.say(Update::RetryChecked { set, moved });
         }
@@ -94,20 +130,28 @@ impl Drive {
         if set.is_empty() {
             return self.refuse("nothing to retry: none of these hosts ended without success", "");
         }
-        for key in set.hosts.keys() {
-            self.cancelled.remove(key);
-        }
         self.retries.add(&self.means.plan, &set);
     }
 
     async fn retry_build(&mut self, id: BuildId) -> Result<(), Problem> {
         let phase = self.state.build(&id).map(|build| &build.phase);
-        let can = matches!(phase, Some(BuildPhase::Failed { .. } | BuildPhase::Cancelled));
+        // An image that the engine lost since can only be built again.
+        let unpushed = |lane: &&crate::state::LaneState| {
+            lane.build.as_ref() == Some(&id) && matches!(lane.push, PushPhase::Failed(_))
+        };
+        let lost = self.state.lanes.iter().any(|lane| unpushed(&lane));
+        let can = match phase {
+            Some(BuildPhase::Failed { .. } | BuildPhase::Cancelled) => true,
+            Some(BuildPhase::Succeeded { .. }) => lost,
+            Some(BuildPhase::Waiting | BuildPhase::Running) | None => false,
+        };
         if !can || self.is_busy(&Work::Build(id.clone())) {
             self.refuse(format!("{id} did not fail, so there is nothing to build again"), "");
             return Ok(());
         }
-        let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled);
+        // A build is only cancelled together with all of its lanes. One that failed leaves those alone that were.
+        let cancelled = matches!(phase, Some(BuildPhase::Cancelled));
+        let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled && cancelled);
         let reopened = stopped
             .filter(|lane| lane.build.as_ref() == Some(&id))
             .map(|lane| Fact::LaneReopened {
@@ -165,7 +209,6 @@ impl Drive {
                 let to = state
                     .and_then(|rollout| rollout.sends.last())
                     .map_or(SendTo::Targets, |send| send.to.clone());
-                self.cancelled.remove(&(region.clone(), rollout.clone()));
                 self.send(&region, &rollout, to).await.map(drop)
             }
             Some(SendPhase::Unknown(_)) => {
@@ -230,9 +273,7 @@ impl Drive {
                 .collect(),
         };
         let mut facts = Vec::new();
-        let mut commands = Vec::new();
-        let mut forgotten = 0;
-        let mut going_out = false;
+        let mut forgotten = usize::from(self.forget_check());
         for (region, only) in &lanes {
             let Some(lane) = self.state.lane(region) else { continue };
             let unsent = lane.rollouts.iter().any(|rollout| rollout.sends.is_empty()) || lane.digest().is_none();
@@ -244,22 +285,17 @@ impl Drive {
                     continue;
                 }
                 forgotten += self.retries.forget(region, &rollout.name);
-                let open = rollout.sends.iter().filter(|send| !send.is_over());
-                let place = (region.clone(), rollout.name.clone());
-                for send in open {
-                    going_out |= send.command().is_none();
-                    // One that is going out is cancelled as soon as SSM has it.
-                    self.cancelled.insert(place.clone());
-                    commands.extend(send.command().filter(|_| !send.cancel_asked).cloned());
-                }
+                // One that is going out, or is looked for, is cancelled as soon as SSM is seen to have it.
+                let searched = |send: &SendState| self.is_busy(&Work::Send(send.token.clone()));
+                let open = rollout.sends.iter().filter(|send| !send.is_over() || searched(send));
+                facts.extend(open.filter(|send| !send.cancel_asked).map(|send| Fact::CancelIntended {
+                    token: send.token.clone(),
+                }));
             }
         }
-        let nothing = facts.is_empty() && commands.is_empty() && forgotten == 0 && !going_out;
+        let nothing = facts.is_empty() && forgotten == 0;
         self.record(facts).await?;
         self.stop_work();
-        for command in commands {
-            self.cancel_command(command);
-        }
         if nothing {
             self.refuse(
                 "nothing to cancel: no command is under way there",
@@ -280,8 +316,12 @@ impl Drive {
         for (work, stop) in &self.stops {
             let unwanted = match work {
                 Work::Build(id) => wanted.get(id) == Some(&false),
-                Work::Push(region) => self.state.lane(region).is_some_and(|lane| lane.cancelled),
-                Work::Tags(_) | Work::Send(_) | Work::Cancel(_) | Work::Output(..) | Work::RetryCheck => false,
+                Work::Push(region) | Work::Tags(region) => self.state.lane(region).is_some_and(|lane| lane.cancelled),
+                Work::Send(token) => {
+                    let send = self.state.send(token);
+                    send.is_some_and(|(_, rollout, at)| rollout.sends[at].cancel_intended)
+                }
+                Work::Cancel(_) | Work::Output(..) | Work::RetryCheck => false,
             };
             if unwanted {
                 stop.cancel();

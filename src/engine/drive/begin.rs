@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Drive;
-use crate::engine::means::Means;
 use crate::engine::next::Step;
-use crate::engine::poll::{self, Tracker};
+use crate::engine::poll::Tracker;
 use crate::engine::setup::CLOCK_SKEW;
 use crate::engine::work::Work;
 use crate::engine::{build, push, send};
@@ -39,6 +37,10 @@ impl Drive {
                 self.reconcile(token);
                 Ok(())
             }
+            Step::Cancel(command) => {
+                self.cancel_command(command);
+                Ok(())
+            }
         }
     }
 
@@ -48,7 +50,7 @@ impl Drive {
         self.busy.insert(id, work);
     }
 
-    fn stop_of(&mut self, work: &Work) -> CancellationToken {
+    pub(super) fn stop_of(&mut self, work: &Work) -> CancellationToken {
         let stop = CancellationToken::new();
         self.stops.insert(work.clone(), stop.clone());
         stop
@@ -101,7 +103,8 @@ impl Drive {
         };
         let tags = self.waiting_tags(&region);
         let work = Work::Tags(region.clone());
-        let task = push::tags(self.means.clone(), region, digest, tags);
+        let stop = self.stop_of(&work);
+        let task = push::tags(self.means.clone(), region, digest, tags, stop);
         self.spawn(work, task);
     }
 
@@ -125,10 +128,13 @@ impl Drive {
             rollout: rollout.clone(),
             token: token.clone(),
             to,
+            digest: self.state.lane(region).and_then(|lane| lane.digest()).cloned(),
             intended_at: self.now(),
         };
-        let task = send::run(self.means.clone(), send);
-        self.spawn(Work::Send(token.clone()), task);
+        let work = Work::Send(token.clone());
+        let stop = self.stop_of(&work);
+        let task = send::run(self.means.clone(), send, stop);
+        self.spawn(work, task);
         Ok(token)
     }
 
@@ -143,6 +149,7 @@ impl Drive {
             rollout: rollout.name.clone(),
             token: token.clone(),
             to: sent.to.clone(),
+            digest: None,
             intended_at: sent.intended_at,
         };
         let lost = Problem::new(Kind::Unexpected, "the process that sent it ended before the answer", "");
@@ -182,11 +189,4 @@ pub(super) fn tracker(
     let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     let deadline = Millis(expires_at.saturating_add(grace));
     Tracker::new(command.clone(), expected, known, deadline)
-}
-
-/// Starts a region's poller, which ends when what this returns is dropped.
-pub(super) fn poller(means: &Means, region: Region) -> mpsc::UnboundedSender<Tracker> {
-    let (sender, commands) = mpsc::unbounded_channel();
-    tokio::spawn(poll::run(means.clone(), region, commands));
-    sender
 }

@@ -45,6 +45,7 @@ pub(super) fn fact(recorded: &Recorded) {
             details,
             missing,
         } => info!(%command, %details, missing = missing.len(), "command ended"),
+        Fact::CancelIntended { token } => info!(%token, "to be cancelled"),
         Fact::CancelAsked { command } => info!(%command, "cancelled"),
         Fact::CancelFailed { command, problem } => warn!(%command, %problem, "not cancelled"),
         Fact::LaneWaits { region, problem } => warn!(%region, %problem, "lane waits"),

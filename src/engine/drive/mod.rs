@@ -9,7 +9,7 @@ mod act;
 mod begin;
 mod log;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ use super::poll::Tracker;
 use super::ports::Ledger;
 use super::retries::Retries;
 use super::work::{Event, Waiter, Work};
-use super::{Action, Update, build, next, outputs};
-use crate::names::{CommandId, HostId, Millis, Region, RolloutName, Token};
+use super::{Action, Update, build, next, outputs, poll, push};
+use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
 use crate::problem::{Kind, Problem};
-use crate::state::{Fact, HostStatus, Recorded, SendPhase, State};
+use crate::state::{BuildPhase, Fact, HostStatus, PushPhase, Recorded, SendPhase, State};
 use crate::text::Clean;
 
 /// How long leaving waits for the answers to commands that are going out.
@@ -50,8 +50,11 @@ pub(super) struct Drive {
     outputs: Outputs,
     retries: Retries,
     waits: BTreeMap<Region, BTreeMap<Waiter, Problem>>,
-    /// Rollouts that were cancelled while a command of theirs was going out.
-    cancelled: BTreeSet<(Region, RolloutName)>,
+    /// The number of the latest question whether tags have moved; an answer to another one is out of date.
+    checks: u64,
+    /// The pollers' tasks, each with its region.
+    watches: JoinSet<()>,
+    watched: HashMap<Id, Region>,
 }
 
 impl Drive {
@@ -76,7 +79,9 @@ impl Drive {
             outputs: Outputs::default(),
             retries: Retries::default(),
             waits: BTreeMap::new(),
-            cancelled: BTreeSet::new(),
+            checks: 0,
+            watches: JoinSet::new(),
+            watched: HashMap::new(),
         }
     }
 
@@ -84,8 +89,8 @@ impl Drive {
     ///
     /// # Errors
     /// The journal's problem. Nothing is driven any more then; what runs in the fleet goes on.
-    pub async fn run(mut self, first: Fact, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
-        self.record(vec![first]).await?;
+    pub async fn run(mut self, first: Vec<Fact>, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
+        self.record(first).await?;
         self.pick_up().await?;
         loop {
             self.advance().await?;
@@ -98,6 +103,7 @@ impl Drive {
                 },
                 Some(event) = self.events.recv() => self.take(event).await?,
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended).await?,
+                Some(ended) = self.watches.join_next_with_id() => self.unwatched(ended),
             }
         }
     }
@@ -112,7 +118,9 @@ impl Drive {
             .map(|lane| lane.region.clone())
             .collect();
         let resumed = waiting.into_iter().map(|region| Fact::LaneResumed { region });
-        self.record(resumed.collect()).await?;
+        let mut facts: Vec<Fact> = resumed.collect();
+        facts.extend(self.broken_off());
+        self.record(facts).await?;
         let commands: Vec<CommandId> = self
             .state
             .lanes
@@ -143,6 +151,27 @@ impl Drive {
             self.outputs.ended(&status, wanted);
         }
         Ok(())
+    }
+
+    /// Builds and pushes that were stopped on the operator's word by a process that ended before it could say so.
+    fn broken_off(&self) -> Vec<Fact> {
+        let wants = |id: &BuildId| {
+            let mut lanes = self.state.lanes.iter();
+            lanes.any(|lane| lane.build.as_ref() == Some(id) && !lane.cancelled)
+        };
+        let builds = self.state.builds.iter();
+        let builds = builds
+            .filter(|build| build.phase == BuildPhase::Running && !wants(&build.id))
+            .map(|build| Fact::BuildCancelled {
+                build: build.id.clone(),
+            });
+        let lanes = self.state.lanes.iter();
+        let pushes = lanes
+            .filter(|lane| lane.push == PushPhase::Running && lane.cancelled)
+            .map(|lane| Fact::PushCancelled {
+                region: lane.region.clone(),
+            });
+        builds.chain(pushes).collect()
     }
 
     /// Starts everything that is due, and says so when nothing is under way any more.
@@ -201,15 +230,8 @@ impl Drive {
 
     /// What a fact sets in motion besides the state.
     fn react(&mut self, recorded: &Recorded) {
-        if let Fact::SendAccepted { token, command, .. } = &recorded.fact {
+        if let Fact::SendAccepted { command, .. } = &recorded.fact {
             self.follow(command);
-            let place = self
-                .state
-                .send(token)
-                .map(|(lane, rollout, _)| (lane.region.clone(), rollout.name.clone()));
-            if place.is_some_and(|place| self.cancelled.contains(&place)) {
-                self.cancel_command(command.clone());
-            }
         }
         if let Fact::HostChanged {
             command, host, status, ..
@@ -267,7 +289,12 @@ impl Drive {
                 }
                 Event::Waits(region, waiter, problem) => facts.extend(self.waits(region, waiter, problem)),
                 Event::Goes(region, waiter) => facts.extend(self.goes(region, &waiter)),
-                Event::RetryChecked { set, moved, confirmed } => self.retry_checked(set, moved, confirmed),
+                Event::RetryChecked {
+                    serial,
+                    set,
+                    moved,
+                    confirmed,
+                } => self.retry_checked(serial, set, moved, confirmed),
                 Event::Notice(problem) => self.say(Update::Notice(problem)),
             }
             next = if facts.len() < BATCH {
@@ -331,6 +358,7 @@ impl Drive {
         match ended {
             Ok((id, facts)) => {
                 self.done(id);
+                let facts = facts.into_iter().map(|fact| self.compared(fact)).collect();
                 self.record(facts).await
             }
             Err(error) => match self.done(error.id()) {
@@ -342,7 +370,10 @@ impl Drive {
 
     fn done(&mut self, id: Id) -> Option<Work> {
         let work = self.busy.remove(&id)?;
-        self.stops.remove(&work);
+        // A check that was taken back ends after the one that took its place began.
+        if work != Work::RetryCheck {
+            self.stops.remove(&work);
+        }
         if let Work::Output(command, host) = &work {
             self.outputs.read(command, host);
         }
@@ -406,9 +437,64 @@ impl Drive {
         // Dropping a build's or a push's stream stops it on the Docker Engine.
         self.jobs.shutdown().await;
         if self.state.settled.is_none() {
+            let waiting = self.retries.waiting();
+            let reason = if waiting == 0 {
+                reason
+            } else {
+                let hosts = crate::words::plural(waiting, "host");
+                Clean::line(&format!("{reason}; a retry of {hosts} was not sent yet"))
+            };
             self.record(vec![Fact::DeploymentLeft { reason }]).await?;
         }
         Ok(())
+    }
+
+    /// One build is one digest in every region: that is what makes it the same image. Pushes of one build run side by
+    /// side, so they are compared when they end.
+    fn compared(&self, fact: Fact) -> Fact {
+        let Fact::PushSucceeded { region, digest, .. } = &fact else {
+            return fact;
+        };
+        let build = self.state.lane(region).and_then(|lane| lane.build.as_ref());
+        let mut lanes = self.state.lanes.iter();
+        let twin = lanes.find_map(|lane| {
+            let twin = build.is_some() && lane.build.as_ref() == build && lane.region != *region;
+            let other = lane.digest().filter(|other| twin && *other != digest)?;
+            Some((&lane.region, other))
+        });
+        match twin {
+            None => fact,
+            Some((twin, other)) => Fact::PushFailed {
+                problem: push::differs(region, digest, twin, other),
+                region: region.clone(),
+            },
+        }
+    }
+
+    /// A poller only ends by itself through a defect, or because its region is not connected, which it has told.
+    fn unwatched(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(region) = self.watched.remove(&id) else { return };
+        if !ended.is_err_and(|error| error.is_panic()) {
+            return;
+        }
+        tracing::error!(%region, "a defect broke off the poller; another one takes over");
+        self.pollers.remove(&region);
+        let open: Vec<CommandId> = self
+            .state
+            .lane(&region)
+            .into_iter()
+            .flat_map(|lane| &lane.rollouts)
+            .flat_map(|rollout| &rollout.sends)
+            .filter(|send| !send.is_over())
+            .filter_map(|send| send.command().cloned())
+            .collect();
+        for command in &open {
+            self.follow(command);
+        }
     }
 
     /// Starts to follow a command.
@@ -426,12 +512,18 @@ impl Drive {
         };
         let tracker = begin::tracker(plan, rollout, at, command, self.means.pace.grace);
         let region = lane.region.clone();
-        let means = &self.means;
-        let poller = self
-            .pollers
-            .entry(region.clone())
-            .or_insert_with(|| begin::poller(means, region));
-        // A poller ends before its channel only when its region is not connected, which it has told.
+        let poller = match self.pollers.get(&region) {
+            Some(poller) => poller,
+            None => {
+                let (sender, commands) = mpsc::unbounded_channel();
+                let watch = self
+                    .watches
+                    .spawn(poll::run(self.means.clone(), region.clone(), commands));
+                self.watched.insert(watch.id(), region.clone());
+                self.pollers.entry(region).or_insert(sender)
+            }
+        };
+        // One that has ended is not there any more, or has told that its region is not connected.
         let _ = poller.send(tracker);
     }
 

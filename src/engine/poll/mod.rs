@@ -113,16 +113,34 @@ impl Poller {
 
     async fn look(&mut self) {
         let mut at = 0;
+        let mut trouble = None;
         while at < self.trackers.len() {
             match self.look_at(at).await {
                 Ok(true) => drop(self.trackers.remove(at)),
                 Ok(false) => at += 1,
                 Err(error) => {
-                    self.trackers[at].tracker.broke_off();
-                    self.trouble(error);
-                    return self.show();
+                    let tracker = &mut self.trackers[at].tracker;
+                    tracker.broke_off();
+                    // What AWS refuses to show will not show later either; the command's own deadline ends the wait.
+                    let refused = matches!(error, AwsError::Refused(_));
+                    if let Some(facts) = tracker.give_up(self.means.clock.now()).filter(|_| refused) {
+                        self.means.tell(Event::Facts(facts));
+                        self.trackers.remove(at);
+                    } else {
+                        at += 1;
+                    }
+                    // The region is slowed down as a whole; what only one command has hides no other.
+                    let whole = matches!(error, AwsError::Throttled(_) | AwsError::Expired(_));
+                    trouble = Some(error);
+                    if whole {
+                        break;
+                    }
                 }
             }
+        }
+        if let Some(error) = trouble {
+            self.trouble(error);
+            return self.show();
         }
         self.failures = 0;
         self.poll.throttled = 0;

@@ -178,6 +178,13 @@ impl Tracker {
         self.counts = None;
     }
 
+    /// Whether the deadline is over; then the facts that close the command unread.
+    pub fn give_up(&mut self, now: Millis) -> Option<Vec<Fact>> {
+        let known = |host: &&HostId| !self.known.contains_key(*host);
+        let missing = self.expected.iter().filter(known).cloned().collect();
+        (now > self.deadline).then(|| self.closing(missing))
+    }
+
     /// Takes in an invocation; a fact, if it says something new.
     ///
     /// Pages are no snapshot: an invocation that has ended is not running again because an older page says so.

@@ -1,4 +1,4 @@
-//! Secret values, and their removal from every text that comes out of a build or push.
+//! Secret values, and their removal from every text that comes back from where they were sent: builds, pushes, hosts.
 
 use std::borrow::Cow;
 
