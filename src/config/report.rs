@@ -131,7 +131,7 @@ impl ConfigErrors {
         let (what, remedy) = match error.kind() {
             std::io::ErrorKind::NotFound => (
                 format!("there is no {path}"),
-                "copy config.toml.example to config.toml and edit it, or name another file with --config".to_owned(),
+                "write one with `quarterdeck config example > config.toml` and edit it, or name another file with --config".to_owned(),
             ),
             std::io::ErrorKind::PermissionDenied => (
                 format!("{path} may not be read by this user"),

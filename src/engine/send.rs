@@ -52,6 +52,7 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
     let request = request(means, send)?;
     if let SendTo::Targets = send.to {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Err(stopped(send)),
             still = still_ours(means, send) => still?,
         }
@@ -66,6 +67,7 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
                 return Ok(Outcome::Lost(problem));
             }
             Err(error) => tokio::select! {
+                biased;
                 () = stop.cancelled() => return Err(stopped(send)),
                 borne = patience.bear(error) => borne?,
             },

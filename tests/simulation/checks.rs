@@ -321,6 +321,16 @@ pub fn end(world: &World, time: &Time, facts: &[Recorded]) {
     settled(&state);
     for lane in &state.lanes {
         for rollout in &lane.rollouts {
+            for send in &rollout.sends {
+                let refused = send.cancel_problem.is_some();
+                let accepted = send.command().is_some();
+                let asked = !send.cancel_intended || !accepted || send.cancel_asked || refused;
+                assert!(
+                    asked || send.is_over(),
+                    "{} was to be cancelled, and nobody asked",
+                    send.token
+                );
+            }
             for host in &rollout.hosts {
                 for attempt in &host.attempts {
                     let SendPhase::Accepted { command, .. } = &rollout.sends[attempt.send].phase else {

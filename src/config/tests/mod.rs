@@ -446,7 +446,7 @@ fn a_file_that_is_not_there_says_how_to_get_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config.toml");
     let errors = load(&path).expect_err("no file");
-    assert!(errors.to_string().contains("copy config.toml.example"), "{errors}");
+    assert!(errors.to_string().contains("quarterdeck config example"), "{errors}");
     assert_eq!(Problem::from(errors).kind, Kind::Config);
 
     std::fs::write(&path, b"app = \"sento\"\n# \xff\n").expect("written");

@@ -80,6 +80,7 @@ impl Drive {
         let means = self.means.clone();
         self.spawn(Work::RetryCheck, async move {
             let moved = tokio::select! {
+                biased;
                 () = stop.cancelled() => return Vec::new(),
                 moved = moved::tags(&means, &Work::RetryCheck, &digests) => moved,
             };

@@ -226,7 +226,13 @@ impl Tracker {
         }
         let nothing_more = all_ended && (says_so || complete && !self.known.is_empty());
         self.agreeing = if nothing_more { self.agreeing + 1 } else { 0 };
-        if self.agreeing >= AGREEING {
+        // A list that is shorter than SSM's own count is incomplete: it gets more time to catch up.
+        let enough = if self.known.len() < targets {
+            4 * AGREEING
+        } else {
+            AGREEING
+        };
+        if self.agreeing >= enough {
             return Some(self.closing(missing));
         }
         // Whatever is left will not move the counters: keep reading.
