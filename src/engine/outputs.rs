@@ -32,23 +32,29 @@ pub(super) struct Wanted {
 /// What is to be read.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
-    queue: VecDeque<Wanted>,
+    regions: BTreeMap<Region, Readings>,
     known: HashSet<(CommandId, HostId)>,
     by_themselves: HashMap<CommandId, usize>,
-    reading: BTreeMap<Region, HashSet<(CommandId, HostId)>>,
+}
+
+/// A region's part: a fleet that fails as a whole has thousands, and none of them is looked at before its turn.
+#[derive(Debug, Default)]
+struct Readings {
+    queue: VecDeque<Wanted>,
+    reading: HashSet<(CommandId, HostId)>,
 }
 
 impl Outputs {
     /// The operator opened the page of a host that has ended: before all others, unless it is being read already.
     pub fn open(&mut self, wanted: Wanted) {
         let key = (wanted.command.clone(), wanted.host.clone());
-        if self.reading.values().any(|reading| reading.contains(&key)) {
+        let Readings { queue, reading } = self.regions.entry(wanted.region.clone()).or_default();
+        if reading.contains(&key) {
             return;
         }
-        self.queue
-            .retain(|other| (&other.command, &other.host) != (&wanted.command, &wanted.host));
+        queue.retain(|other| (&other.command, &other.host) != (&wanted.command, &wanted.host));
         self.known.insert(key);
-        self.queue.push_front(wanted);
+        queue.push_front(wanted);
     }
 
     /// An invocation ended; its output is read if it ended badly and was not asked for yet.
@@ -61,37 +67,36 @@ impl Outputs {
         if *count < BY_THEMSELVES {
             *count += 1;
             self.known.insert(key);
-            self.queue.push_back(wanted);
+            let readings = self.regions.entry(wanted.region.clone()).or_default();
+            readings.queue.push_back(wanted);
         }
     }
 
     /// Whether nothing is read or waits to be.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.reading.values().all(HashSet::is_empty)
+        let idle = |readings: &Readings| readings.queue.is_empty() && readings.reading.is_empty();
+        self.regions.values().all(idle)
     }
 
     /// Takes out what can be read now.
     pub fn due(&mut self) -> Vec<Wanted> {
         let mut due = Vec::new();
-        let mut left = VecDeque::new();
-        for wanted in self.queue.drain(..) {
-            let reading = self.reading.entry(wanted.region.clone()).or_default();
-            if reading.len() < AT_A_TIME {
+        for Readings { queue, reading } in self.regions.values_mut() {
+            while reading.len() < AT_A_TIME
+                && let Some(wanted) = queue.pop_front()
+            {
                 reading.insert((wanted.command.clone(), wanted.host.clone()));
                 due.push(wanted);
-            } else {
-                left.push_back(wanted);
             }
         }
-        self.queue = left;
         due
     }
 
     /// A reading ended, with or without an output.
     pub fn read(&mut self, command: &CommandId, host: &HostId) {
         let key = (command.clone(), host.clone());
-        for reading in self.reading.values_mut() {
-            reading.remove(&key);
+        for readings in self.regions.values_mut() {
+            readings.reading.remove(&key);
         }
     }
 }
