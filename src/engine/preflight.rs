@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -71,6 +72,10 @@ pub async fn preflight(
         match looks.next().await {
             Some(finding) => findings.add(finding),
             None => return Err(vec![stuck()]),
+        }
+        // What else is there already is taken in with it: all checks are made anew, and a large fleet has many.
+        while let Some(Some(finding)) = looks.next().now_or_never() {
+            findings.add(finding);
         }
     }
 }
