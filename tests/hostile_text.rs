@@ -35,7 +35,7 @@ fn size() -> usize {
     if std::env::var_os("QUARTERDECK_CI").is_some() {
         100_000_000
     } else {
-        3_000_000
+        2_000_000
     }
 }
 
@@ -95,7 +95,8 @@ async fn text_that_means_harm_comes_out_harmless_in_bounded_memory() {
     }
     for (at, (what, piece)) in SORTS.iter().enumerate() {
         if str::from_utf8(piece).is_ok() {
-            let size = if at == 0 { size() } else { size() / SORTS.len() };
+            // JSON in a test's build is slow: the first sort is sent whole, of the others enough to see them grow.
+            let size = if at == 0 { size() } else { size() / 20 };
             build(&socket, dir.path(), &at.to_string(), size).await;
             assert!(
                 peak() - before < GROWTH_MAX,

@@ -291,13 +291,13 @@ fn plan(input: &mut Unstructured) -> arbitrary::Result<Plan> {
             pushed: None,
         },
         source: Source::Commit,
-        engine: EngineInfo {
+        engine: Some(EngineInfo {
             host: "unix:///var/run/docker.sock".into(),
             origin: "default".into(),
             version: "28".into(),
             platform: "linux/amd64".into(),
             builder: Builder::Buildkit,
-        },
+        }),
         builds: vec![BuildPlan {
             id: BuildId::new("build-1"),
             context: ".".into(),
