@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -35,7 +35,7 @@ fn size() -> usize {
     if std::env::var_os("QUARTERDECK_CI").is_some() {
         100_000_000
     } else {
-        2_000_000
+        6_000_000
     }
 }
 
@@ -212,37 +212,42 @@ fn hostile_engine(dir: &Path) -> PathBuf {
     socket
 }
 
-/// A repository whose second commit has a subject of that size.
+/// A repository whose second commit has a subject of many megabytes. It is written as an object: git's own commit command
+/// takes minutes over such a message.
 async fn hostile_repository(dir: &Path) -> Repository {
     let folder = dir.join("repository");
     fs::create_dir(&folder).expect("make a folder");
-    let git = |args: &[&str]| {
+    let git = |args: &[&str], stdin: Stdio| {
         let mut command = Command::new("git");
-        command.current_dir(&folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command
+            .current_dir(&folder)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .stdin(stdin);
         command
             .args(["-c", "user.name=x", "-c", "user.email=x@example.com"])
             .args(args);
-        assert!(command.status().expect("git runs").success(), "git {args:?}");
+        let output = command.output().expect("git runs");
+        assert!(output.status.success(), "git {args:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
-    let message = dir.join("message");
-    let mut file = fs::File::create(&message).expect("make a file");
-    file.write_all(b"\x1b[2Jship it\xff now ").expect("write it");
-    let harm: Vec<u8> = SORTS
-        .iter()
-        .flat_map(|(_, piece)| piece.repeat(50))
-        .filter(|byte| *byte != b'\n')
-        .collect();
-    for _ in 0..size() / harm.len() {
+    git(&["init", "--quiet"], Stdio::null());
+    git(
+        &["commit", "--quiet", "--allow-empty", "--message", "first"],
+        Stdio::null(),
+    );
+    let ids = git(&["rev-parse", "HEAD^{tree}", "HEAD"], Stdio::null());
+    let (tree, parent) = ids.split_once('\n').expect("there are two");
+    let path = dir.join("commit");
+    let mut file = fs::File::create(&path).expect("make a file");
+    let head =
+        format!("tree {tree}\nparent {parent}\nauthor x <x> 1 +0000\ncommitter x <x> 1 +0000\n\n\x1b[2Jship it ");
+    file.write_all(head.as_bytes()).expect("write it");
+    let harm: Vec<u8> = SORTS.iter().flat_map(|(_, piece)| piece.repeat(50)).collect();
+    for _ in 0..size() / 5 / harm.len() {
         file.write_all(&harm).expect("write it");
     }
-    git(&["init", "--quiet"]);
-    git(&["commit", "--quiet", "--allow-empty", "--message", "first"]);
-    git(&[
-        "commit",
-        "--quiet",
-        "--allow-empty",
-        "--file",
-        message.to_str().expect("a plain path"),
-    ]);
+    let object = Stdio::from(fs::File::open(&path).expect("it is there"));
+    let id = git(&["hash-object", "-t", "commit", "-w", "--stdin"], object);
+    git(&["update-ref", "HEAD", &id], Stdio::null());
     Repository::open(&folder).await.expect("it is a repository")
 }
