@@ -4,7 +4,8 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use quarterdeck::docker::{Lines, Mask};
+use quarterdeck::docker::Lines;
+use quarterdeck::mask::Mask;
 use quarterdeck::text::Clean;
 use secrecy::SecretString;
 
