@@ -156,6 +156,7 @@ pub(super) fn follow(
                 let looks = super::look::console(show.global, show.app, show.environment, show.rehearsal);
                 let options = console::Options {
                     taken_up: matches!(show.task, Task::Attach { .. }),
+                    passing: show.passing,
                     unfinished: show.unfinished.clone(),
                     ..looks
                 };

@@ -238,8 +238,13 @@ impl Question<'_> {
             .map(|rollout| rollout.counts)
             .sum();
         if counts.total() > 0 {
+            let goes_on = if ctx.view.look.passing {
+                "On a real fleet SSM goes on"
+            } else {
+                "SSM goes on"
+            };
             let text = format!(
-                "SSM goes on without this console: {} at work, {} waiting.",
+                "{goes_on} without this console: {} at work, {} waiting.",
                 words::plural(counts.running, "host"),
                 counts.waiting
             );
@@ -266,7 +271,14 @@ impl Question<'_> {
             let regions = words::names(&unsent, unsent.len(), 3);
             self.say(1, &format!("No host has been told in {regions}."), theme.attention);
         }
-        if state.plan.is_some() {
+        if ctx.view.look.passing {
+            self.gap();
+            self.say(
+                2,
+                "This rehearsal's hosts end with it: nothing is left to come back to.",
+                Style::new(),
+            );
+        } else if state.plan.is_some() {
             let id = summary::id(ctx);
             self.gap();
             self.say(2, "To come back and go on with it:", Style::new());

@@ -44,6 +44,8 @@ pub struct Options {
     pub app: Clean,
     /// The environment's name, for the time before there is a plan.
     pub environment: Clean,
+    /// The fleet ends with this process, so that there is nothing to come back to.
+    pub passing: bool,
     /// A deployment is taken up: its facts come first, and who drives it is told after them.
     pub taken_up: bool,
     /// What can be taken up instead of starting a new deployment.
@@ -56,6 +58,7 @@ impl Options {
             ascii: self.ascii,
             colour: !self.no_color,
             rehearsal: self.rehearsal,
+            passing: self.passing,
             app: self.app.clone(),
             environment: self.environment.clone(),
             zone: TimeZone::system(),

@@ -88,6 +88,8 @@ pub struct Look {
     pub colour: bool,
     /// REHEARSAL, also before there is a plan.
     pub rehearsal: bool,
+    /// The fleet ends with this process, so that there is nothing to come back to.
+    pub passing: bool,
     /// The application, before there is a plan.
     pub app: Clean,
     /// The environment, before there is a plan.
@@ -102,6 +104,7 @@ impl Default for Look {
             ascii: false,
             colour: true,
             rehearsal: false,
+            passing: false,
             app: Clean::default(),
             environment: Clean::default(),
             zone: TimeZone::UTC,
