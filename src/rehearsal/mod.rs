@@ -38,6 +38,7 @@ use sha2::{Digest as _, Sha256};
 pub use desk::{Call, Desk, Served};
 pub use options::{DockerChoice, Options, Regions};
 pub use requests::Request;
+pub use stage::TIMEOUTS_FASTER;
 pub use sts::{ACCOUNT, CALLER};
 
 use crate::aws::{REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY};

@@ -8,7 +8,7 @@ use crate::names::Region;
 use crate::problem::{Kind, Problem};
 
 /// In a rehearsal, timeouts pass so many times faster than hosts work: ten minutes of delivery window are ten seconds.
-const TIMEOUTS_FASTER: f64 = 60.0;
+pub const TIMEOUTS_FASTER: f64 = 60.0;
 
 /// What is there when the curtain rises.
 pub(super) struct Stage {

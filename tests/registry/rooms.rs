@@ -9,10 +9,10 @@ use quarterdeck::docker::{Address, Engine};
 use quarterdeck::engine::ports::{
     BuildFailure, BuildSpec, ContextSpec, Docker as _, Git as _, PushFailure, PushSpec, RegionPorts, Retagged, Sink,
 };
-use quarterdeck::names::{BuildId, Digest, Millis};
+use quarterdeck::names::{BuildId, Digest};
 use quarterdeck::plan::{Builder, Source};
 use quarterdeck::rehearsal::docker::{DockerStandIn, FailingStep, Story};
-use quarterdeck::rehearsal::sample::{self, Sample};
+use quarterdeck::rehearsal::sample::Sample;
 use quarterdeck::rehearsal::{Options, Rehearsal};
 use quarterdeck::source::Repository;
 use quarterdeck::state::live::Progress;
@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 struct Set {
     rehearsal: Rehearsal,
-    sample: Sample,
     stand_in: DockerStandIn,
     engine: Arc<Engine>,
     seen: Arc<Mutex<Vec<Progress>>>,
@@ -33,10 +32,6 @@ impl Set {
     async fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let rehearsal = Rehearsal::start(Options::default()).await.expect("it starts");
-        let sample = sample::create(dir.path(), rehearsal.regions(), Millis::now()).expect("git makes it");
-        sample
-            .preload(rehearsal.ecr(), rehearsal.regions())
-            .expect("it is stored");
         let stand_in = DockerStandIn::start(dir.path(), Story::at_speed(0.0))
             .await
             .expect("it starts");
@@ -47,12 +42,15 @@ impl Set {
         let engine = Engine::open(&address, BuilderChoice::Auto);
         Self {
             rehearsal,
-            sample,
             stand_in,
             engine,
             seen: Arc::default(),
             dir,
         }
+    }
+
+    fn sample(&self) -> &Sample {
+        self.rehearsal.sample()
     }
 
     async fn ports(&self) -> RegionPorts {
@@ -76,9 +74,9 @@ impl Set {
     }
 
     async fn build(&self) -> Result<Digest, BuildFailure> {
-        let repository = Repository::open(&self.sample.path).await.expect("it is a repository");
+        let repository = Repository::open(&self.sample().path).await.expect("it is a repository");
         let whole = ContextSpec {
-            commit: self.sample.head.clone(),
+            commit: self.sample().head.clone(),
             source: Source::Commit,
             directory: Clean::line("."),
             dockerfile: Clean::line("Dockerfile"),
@@ -90,7 +88,7 @@ impl Set {
             target: None,
             args: BTreeMap::new(),
             platform: None,
-            labels: BTreeMap::from([("revision".to_owned(), self.sample.head.to_string())]),
+            labels: BTreeMap::from([("revision".to_owned(), self.sample().head.to_string())]),
             tag: "quarterdeck/sento:1".to_owned(),
             credentials: Vec::new(),
             log: self.dir.path().join(format!("build-{}.log", uuid::Uuid::now_v7())),
@@ -110,7 +108,7 @@ impl Set {
             repository: format!("{host}/{}", Sample::repository(&region)),
             region,
             image,
-            tag: self.sample.head.to_string(),
+            tag: self.sample().head.to_string(),
             user: "AWS".to_owned(),
             password,
         };
@@ -132,22 +130,22 @@ async fn a_commit_is_built_pushed_and_becomes_latest() {
         .expect("ECR answers")
         .expect("something runs");
     assert!(
-        running.tags.contains(&Clean::line(set.sample.running.as_str())),
+        running.tags.contains(&Clean::line(set.sample().running.as_str())),
         "{running:?}"
     );
-    assert_eq!(ecr.image(&name, set.sample.head.as_str()).await, Ok(None));
+    assert_eq!(ecr.image(&name, set.sample().head.as_str()).await, Ok(None));
 
     let image = set.build().await.expect("it builds");
     let login = ecr.login().await.expect("ECR answers");
     assert!(login.password.expose_secret().len() > 1000);
     let pushed = set.push(image, login.password).await.expect("it is pushed");
     let found = ecr
-        .image(&name, set.sample.head.as_str())
+        .image(&name, set.sample().head.as_str())
         .await
         .expect("ECR answers")
         .expect("it is there");
     assert_eq!(found.digest, pushed);
-    let retag = || ecr.retag(&name, set.sample.head.as_str(), &pushed, "latest");
+    let retag = || ecr.retag(&name, set.sample().head.as_str(), &pushed, "latest");
     assert_eq!(retag().await, Ok(Retagged::Moved));
     assert_eq!(retag().await, Ok(Retagged::Already));
 

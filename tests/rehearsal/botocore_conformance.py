@@ -16,6 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ENDPOINT, REGION = sys.argv[1:3]
+# How many times faster than on AWS timeouts pass at that address.
+FASTER = float(sys.argv[3])
 DOCUMENT = f"{REGION}-pull-image-document"
 REPOSITORY = f"sento-{REGION}-processor-ecr"
 TAGS = [{"Key": "tag:Environment", "Values": ["QA"]}, {"Key": "tag:OS", "Values": ["Ubuntu"]}]
@@ -287,7 +289,7 @@ def commands(hosts):
     nobody = call(ssm, "send_command", **send(Targets=[{"Key": "tag:OS", "Values": ["Plan9"]}]))["Command"]
     few = call(ssm, "send_command", **send(Targets=None, InstanceIds=hosts[:2], MaxErrors="0"))["Command"]
     apart = sent["ExpiresAfter"] - sent["RequestedDateTime"]
-    if apart.total_seconds() != 600 + 900:
+    if abs(apart.total_seconds() - (600 + 900) / FASTER) > 0.002:
         off("SendCommand", f"expires after {apart}, not after delivery and execution timeout")
     seen = follow(sent["CommandId"])
     for word in ("Success", "Failed"):

@@ -2,11 +2,11 @@
 
 use std::process::Output;
 
-use quarterdeck::rehearsal::{ACCOUNT, Options, Rehearsal};
+use quarterdeck::rehearsal::{ACCOUNT, Options, Rehearsal, TIMEOUTS_FASTER};
 use tokio::process::Command;
 
 use crate::common::need;
-use crate::ports::start;
+use crate::ports::{SPEED, start};
 
 /// Runs a client that can reach the rehearsal and nothing else.
 async fn run(rehearsal: &Rehearsal, program: &str, arguments: &[&str]) -> Output {
@@ -40,7 +40,8 @@ async fn every_reply_and_every_error_agrees_with_botocores_service_model() {
     }
     let rehearsal = start(Options::default()).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rehearsal/botocore_conformance.py");
-    let output = run(&rehearsal, "python3", &[script, &rehearsal.api(), "us-east-1"]).await;
+    let faster = (SPEED * TIMEOUTS_FASTER).to_string();
+    let output = run(&rehearsal, "python3", &[script, &rehearsal.api(), "us-east-1", &faster]).await;
     let (told, errors) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),

@@ -134,7 +134,8 @@ async fn a_scenario_is_played_as_it_is_told() {
         .expect("taken");
     let expires = sent.expires_at.expect("it says when");
     assert!(
-        expires.since(before).as_secs() >= 600 + 900 + 60,
+        // 25 minutes of delivery and execution pass 1,200 times faster here, and the clock says a minute more.
+        expires.since(before).as_millis() >= 1_250 + 60_000,
         "AWS's clock is ahead"
     );
     assert_eq!(ssm.hosts(&qa("Ubuntu")).await.expect("a list").len(), 3);
