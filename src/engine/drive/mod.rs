@@ -7,7 +7,9 @@
 
 mod act;
 mod begin;
+mod close;
 mod log;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,7 +17,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::means::Means;
@@ -24,9 +25,9 @@ use super::poll::Tracker;
 use super::ports::Ledger;
 use super::retries::Retries;
 use super::work::{Event, Waiter, Work};
-use super::{Action, Update, build, next, outputs, poll, push};
+use super::{Action, Update, next, outputs, push};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::state::{BuildPhase, Fact, HostStatus, PushPhase, Recorded, SendPhase, State};
 use crate::text::Clean;
 
@@ -380,75 +381,6 @@ impl Drive {
         Some(work)
     }
 
-    /// A defect in one task ends that task and nothing else; the report is on standard error and in the log.
-    async fn broke(&mut self, work: Work) -> Result<(), Problem> {
-        let problem = Problem::new(
-            Kind::Unexpected,
-            format!("a defect in Quarterdeck broke off this work: {work:?}"),
-            "retry it, and report the defect with the log",
-        );
-        let facts = match work {
-            Work::Build(id) => build::failed(&id, problem),
-            Work::Push(region) => vec![Fact::PushFailed { region, problem }],
-            Work::Tags(region) => {
-                let waiting = self.waiting_tags(&region).into_iter().next();
-                waiting
-                    .map(|tag| Fact::TagFailed { region, tag, problem })
-                    .into_iter()
-                    .collect()
-            }
-            Work::Send(token) => vec![Fact::SendUnknown { token, problem }],
-            Work::Cancel(command) => vec![Fact::CancelFailed { command, problem }],
-            Work::Output(..) | Work::RetryCheck => {
-                self.say(Update::Notice(problem));
-                Vec::new()
-            }
-        };
-        self.record(facts).await
-    }
-
-    /// Stops driving. Builds and pushes stop, since they need this process; a command that is going out is waited for.
-    async fn leave(mut self, reason: Clean) -> Result<(), Problem> {
-        self.pollers.clear();
-        for (id, work) in &self.busy {
-            if !work.is_precious() {
-                self.stops.remove(work);
-                tracing::debug!(?work, ?id, "broken off by leaving");
-            }
-        }
-        self.busy.retain(|_, work| work.is_precious());
-        let answers = async {
-            while !self.busy.is_empty() {
-                match self.jobs.join_next_with_id().await {
-                    Some(Ok((id, facts))) => {
-                        if self.busy.remove(&id).is_some() {
-                            self.record(facts).await?;
-                        }
-                    }
-                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
-                    None => break,
-                }
-            }
-            Ok::<(), Problem>(())
-        };
-        if let Ok(answered) = timeout(LAST_WORDS, answers).await {
-            answered?;
-        }
-        // Dropping a build's or a push's stream stops it on the Docker Engine.
-        self.jobs.shutdown().await;
-        if self.state.settled.is_none() {
-            let waiting = self.retries.waiting();
-            let reason = if waiting == 0 {
-                reason
-            } else {
-                let hosts = crate::words::plural(waiting, "host");
-                Clean::line(&format!("{reason}; a retry of {hosts} was not sent yet"))
-            };
-            self.record(vec![Fact::DeploymentLeft { reason }]).await?;
-        }
-        Ok(())
-    }
-
     /// One build is one digest in every region: that is what makes it the same image. Pushes of one build run side by
     /// side, so they are compared when they end.
     fn compared(&self, fact: Fact) -> Fact {
@@ -469,62 +401,6 @@ impl Drive {
                 region: region.clone(),
             },
         }
-    }
-
-    /// A poller only ends by itself through a defect, or because its region is not connected, which it has told.
-    fn unwatched(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match &ended {
-            Ok((id, ())) => *id,
-            Err(error) => error.id(),
-        };
-        let Some(region) = self.watched.remove(&id) else { return };
-        if !ended.is_err_and(|error| error.is_panic()) {
-            return;
-        }
-        tracing::error!(%region, "a defect broke off the poller; another one takes over");
-        self.pollers.remove(&region);
-        let open: Vec<CommandId> = self
-            .state
-            .lane(&region)
-            .into_iter()
-            .flat_map(|lane| &lane.rollouts)
-            .flat_map(|rollout| &rollout.sends)
-            .filter(|send| !send.is_over())
-            .filter_map(|send| send.command().cloned())
-            .collect();
-        for command in &open {
-            self.follow(command);
-        }
-    }
-
-    /// Starts to follow a command.
-    fn follow(&mut self, command: &CommandId) {
-        let Some((lane, rollout, at)) = self.state.command(command) else {
-            return;
-        };
-        let Some(plan) = self
-            .means
-            .plan
-            .lane(&lane.region)
-            .and_then(|lane| lane.rollout(&rollout.name))
-        else {
-            return;
-        };
-        let tracker = begin::tracker(plan, rollout, at, command, self.means.pace.grace);
-        let region = lane.region.clone();
-        let poller = match self.pollers.get(&region) {
-            Some(poller) => poller,
-            None => {
-                let (sender, commands) = mpsc::unbounded_channel();
-                let watch = self
-                    .watches
-                    .spawn(poll::run(self.means.clone(), region.clone(), commands));
-                self.watched.insert(watch.id(), region.clone());
-                self.pollers.entry(region).or_insert(sender)
-            }
-        };
-        // One that has ended is not there any more, or has told that its region is not connected.
-        let _ = poller.send(tracker);
     }
 
     fn waiting_tags(&self, region: &Region) -> Vec<Clean> {

@@ -1,0 +1,82 @@
+//! How a drive ends, and how one of its tasks does that broke off.
+
+use tokio::time::timeout;
+
+use super::{Drive, LAST_WORDS};
+use crate::engine::Update;
+use crate::engine::build;
+use crate::engine::work::Work;
+use crate::problem::{Kind, Problem};
+use crate::state::Fact;
+use crate::text::Clean;
+
+impl Drive {
+    /// Stops driving. Builds and pushes stop, since they need this process; a command that is going out is waited for.
+    pub(super) async fn leave(mut self, reason: Clean) -> Result<(), Problem> {
+        self.pollers.clear();
+        for (id, work) in &self.busy {
+            if !work.is_precious() {
+                self.stops.remove(work);
+                tracing::debug!(?work, ?id, "broken off by leaving");
+            }
+        }
+        self.busy.retain(|_, work| work.is_precious());
+        let answers = async {
+            while !self.busy.is_empty() {
+                match self.jobs.join_next_with_id().await {
+                    Some(Ok((id, facts))) => {
+                        if self.busy.remove(&id).is_some() {
+                            self.record(facts).await?;
+                        }
+                    }
+                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
+                    None => break,
+                }
+            }
+            Ok::<(), Problem>(())
+        };
+        if let Ok(answered) = timeout(LAST_WORDS, answers).await {
+            answered?;
+        }
+        // Dropping a build's or a push's stream stops it on the Docker Engine.
+        self.jobs.shutdown().await;
+        if self.state.settled.is_none() {
+            let waiting = self.retries.waiting();
+            let reason = if waiting == 0 {
+                reason
+            } else {
+                let hosts = crate::words::plural(waiting, "host");
+                Clean::line(&format!("{reason}; a retry of {hosts} was not sent yet"))
+            };
+            self.record(vec![Fact::DeploymentLeft { reason }]).await?;
+        }
+        Ok(())
+    }
+
+    /// A defect in one task ends that task and nothing else; the report is on standard error and in the log.
+    pub(super) async fn broke(&mut self, work: Work) -> Result<(), Problem> {
+        let problem = Problem::new(
+            Kind::Unexpected,
+            format!("a defect in Quarterdeck broke off this work: {work:?}"),
+            "retry it, and report the defect with the log",
+        );
+        let facts = match work {
+            Work::Build(id) => build::failed(&id, problem),
+            Work::Push(region) => vec![Fact::PushFailed { region, problem }],
+            Work::Tags(region) => {
+                let waiting = self.waiting_tags(&region).into_iter().next();
+                waiting
+                    .map(|tag| Fact::TagFailed { region, tag, problem })
+                    .into_iter()
+                    .collect()
+            }
+            Work::Send(token) => vec![Fact::SendUnknown { token, problem }],
+            Work::Cancel(command) => vec![Fact::CancelFailed { command, problem }],
+            Work::Output(..) | Work::RetryCheck => {
+                self.say(Update::Notice(problem));
+                Vec::new()
+            }
+        };
+        self.record(facts).await
+    }
+}
