@@ -16,9 +16,6 @@ use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Selection, State};
 use crate::text::Clean;
 
-/// The newest deployments of the journal among which the latest of an application and environment is looked for.
-const RECENT: usize = 100;
-
 /// Takes it up.
 pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
     let face = Face::choose(global.progress)?;
@@ -102,7 +99,7 @@ fn drive(
 /// The journal, or a fact of that deployment, cannot be read.
 pub(super) fn unfinished(archive: &Archive, app: &Clean, environment: &Clean) -> Result<Option<Unfinished>, Problem> {
     let ours = |entry: &Entry| entry.app == *app && entry.environment == *environment;
-    let Some(entry) = archive.list(RECENT)?.into_iter().find(ours) else {
+    let Some(entry) = archive.list(find::RECENT)?.into_iter().find(ours) else {
         return Ok(None);
     };
     let driven = match entry.standing {

@@ -9,15 +9,20 @@ use super::connect::{self, Accounts};
 use super::place;
 use super::session::{self, Session};
 use crate::cli::Attach;
+use crate::config::Config;
 use crate::engine::ports::Ledger as _;
 use crate::engine::{self, Adopted, Secrets, Whose};
 use crate::headless::was_sent;
-use crate::journal::{Archive, is_name};
+use crate::journal::{Archive, Entry, is_name};
 use crate::names::{CommandId, DeploymentId, Millis};
 use crate::plan::{ParameterValue, Plan};
 use crate::problem::{Kind, Problem};
 use crate::state::{Recorded, State};
 
+/// The name of the newest deployment.
+const LATEST: &str = "latest";
+/// The newest deployments of the journal among which the latest of an application and environment is looked for.
+pub(super) const RECENT: usize = 100;
 /// How often SSM is asked for a deployment that must be there.
 const LOOKS: u32 = 5;
 /// Between two of these.
@@ -49,8 +54,52 @@ pub(super) async fn find(session: &Session, access: &Access, args: &Attach) -> R
             return adopted(session, &archive, access, Whose::Called(args.id.clone())).await;
         }
     }
-    let id = archive.find(&args.id)?.id;
+    let id = match &access.config {
+        Some(config) if args.id.trim() == LATEST => latest_of(&archive, config)?,
+        Some(_) | None => archive.find(&args.id)?.id,
+    };
     known(session, access, id).await
+}
+
+/// The newest deployment of the configuration's application and environment: the state folder is shared by all
+/// repositories of this machine.
+fn latest_of(archive: &Archive, config: &Config) -> Result<DeploymentId, Problem> {
+    let ours = |entry: &Entry| entry.app == config.app && entry.environment == config.environment.name;
+    let entries = archive.list(RECENT)?;
+    entries.into_iter().find(ours).map(|entry| entry.id).ok_or_else(|| {
+        Problem::new(
+            Kind::Config,
+            format!(
+                "no deployment of {} to {} was driven from here lately",
+                config.app, config.environment.name
+            ),
+            "`quarterdeck history` lists what there is; name one by its id",
+        )
+    })
+}
+
+/// The configuration has the connections and the secrets: another application's would send this one's commands with them.
+fn refuse_another_app(plan: &Plan, access: &Access) -> Result<(), Problem> {
+    match &access.config {
+        Some(config)
+            if !plan.is_adopted() && (config.app != plan.app || config.environment.name != plan.environment.name) =>
+        {
+            Err(Problem::new(
+                Kind::Config,
+                format!(
+                    "deployment {} is of {} to {}, and {} is about {} to {}",
+                    plan.id.short(),
+                    plan.app,
+                    plan.environment.name,
+                    config.path.display(),
+                    config.app,
+                    config.environment.name
+                ),
+                "attach in that repository, or name its configuration with --config",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A deployment that SSM remembers. Its beginning goes into the journal, unless that has it already.
@@ -81,6 +130,7 @@ pub(super) async fn known(session: &Session, access: &Access, id: DeploymentId) 
     let facts = session.journal.archive()?.facts(id)?;
     let plan = plan(&facts)?;
     refuse_the_wrong_world(&plan, access)?;
+    refuse_another_app(&plan, access)?;
     // SSM is asked for the values of parameters that neither journal nor configuration has, and a rehearsal's stand-ins
     // whether they are this deployment's.
     let asked = plan.is_adopted() || plan.rehearsal || access.config.is_none() && has_secrets(&plan);

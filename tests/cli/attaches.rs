@@ -213,3 +213,27 @@ fn an_ended_rehearsal_cannot_be_attached_to_and_it_is_said_how_to_rehearse_that(
     ran.failed(8, "its hosts ended with the process that simulated them");
     ran.failed(8, "quarterdeck rehearse --serve");
 }
+
+#[test]
+fn another_applications_deployment_is_not_taken_up_with_this_configuration() {
+    let shell = Shell::new();
+    let served = Served::start(&shell, "rehearse --serve --docker stand-in --speed 40 --hosts 16");
+    let deployed = served.run(&shell, "deploy -y --progress json", Some(&served.folder));
+    let id = summary(&deployed)["deployment"]
+        .as_str()
+        .expect("it has an id")
+        .to_owned();
+    let ours = std::path::Path::new(&served.folder).join("config.toml");
+    let text = std::fs::read_to_string(ours).expect("the sample has a configuration");
+    let other = tempfile::tempdir().expect("a folder");
+    let text = text.replacen("app = \"sento\"", "app = \"other\"", 1);
+    std::fs::write(other.path().join("config.toml"), text).expect("it can be written");
+    let folder = other.path().to_str();
+
+    let latest = served.run(&shell, "attach -y --progress plain", folder);
+    assert_eq!(latest.code, Some(2), "{latest:#?}");
+    assert!(latest.err.contains("no deployment of other to"), "{latest:#?}");
+    let named = served.run(&shell, &format!("attach {id} -y --progress plain"), folder);
+    assert_eq!(named.code, Some(2), "{named:#?}");
+    assert!(named.err.contains("is of sento to"), "{named:#?}");
+}
