@@ -47,10 +47,23 @@ pub(super) fn run(global: &Global, out: &mut dyn Write) -> Result<Exit, Failure>
     line("colours", if look::colour(global) { "yes" } else { "no" })?;
     for name in VARIABLES {
         if let Some(value) = std::env::var_os(name) {
-            line(name, &value.to_string_lossy())?;
+            line(name, &without_login(&value.to_string_lossy()))?;
         }
     }
     Ok(Exit::Success)
+}
+
+/// An address without the user name and password that it may carry.
+fn without_login(value: &str) -> String {
+    match value.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (host, path) = rest.split_at(end);
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => value.to_owned(),
+    }
 }
 
 /// A path and what is there.
@@ -95,4 +108,22 @@ fn terminal() -> String {
         said.push(format!("{columns}x{rows}"));
     }
     said.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_login() {
+        assert_eq!(
+            without_login("https://me:pa55@proxy:8080/x@y"),
+            "https://proxy:8080/x@y"
+        );
+        assert_eq!(
+            without_login("unix:///var/run/docker.sock"),
+            "unix:///var/run/docker.sock"
+        );
+        assert_eq!(without_login("xterm"), "xterm");
+    }
 }

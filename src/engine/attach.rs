@@ -196,7 +196,11 @@ async fn watch(
                 Some(Action::Leave { .. }) | None => return Ok(None),
                 Some(Action::TakeOver) => match attach.ledger.claim(plan, &attach.driver).await {
                     Ok(claim) => return Ok(Some(claim)),
-                    Err(problem) => ends.say(Update::Notice(problem)),
+                    Err(problem) => {
+                        // If it is still nobody's at the next look, that is said again.
+                        orphaned = false;
+                        ends.say(Update::Notice(problem));
+                    }
                 },
                 Some(_) => ends.say(Update::Notice(Problem::new(
                     Kind::Guard,

@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,11 @@ use crate::problem::{Kind, Problem};
 use crate::state::Driver;
 use crate::text::Clean;
 use crate::words::date_and_time;
+
+/// How often a lock without a name inside is tried again: a look at it takes microseconds.
+const TRIES: u32 = 10;
+/// Between two of these.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Who holds the lock; written inside of it for whoever comes second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +103,19 @@ impl Claim {
             .mode(0o600)
             .open(&path)
             .map_err(|error| cannot_write(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(read(&mut file).map_or_else(|| unnamed(&path), |by| by.problem()));
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => match read(&mut file) {
+                    Some(by) => return Err(by.problem()),
+                    // Somebody only looks who drives, or has just taken it and not written its name yet.
+                    None if tries < TRIES => std::thread::sleep(PAUSE),
+                    None => return Err(unnamed(&path)),
+                },
+                Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
             }
-            Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
+            tries += 1;
         }
         write(&mut file, holder).map_err(|error| cannot_write(&path, &error))?;
         Ok(Self { file })
