@@ -464,12 +464,17 @@ impl RolloutState {
                 .all(|send| matches!(send.phase, SendPhase::Refused(_) | SendPhase::Abandoned))
     }
 
-    /// Why its first send did not take place or is unknown. A retry of the whole rollout supersedes it.
+    /// Why a send of it is unknown, or its last one did not take place. A later send supersedes a refused one; what nobody
+    /// knows stays open until the operator decides.
     pub fn send_problem(&self) -> Option<&Problem> {
-        match &self.sends.last()?.phase {
-            SendPhase::Refused(problem) | SendPhase::Unknown(problem) => Some(problem),
-            SendPhase::Intended | SendPhase::Accepted { .. } | SendPhase::Abandoned => None,
-        }
+        let unknown = self.sends.iter().find_map(|send| match &send.phase {
+            SendPhase::Unknown(problem) => Some(problem),
+            SendPhase::Intended | SendPhase::Accepted { .. } | SendPhase::Refused(_) | SendPhase::Abandoned => None,
+        });
+        unknown.or_else(|| match &self.sends.last()?.phase {
+            SendPhase::Refused(problem) => Some(problem),
+            SendPhase::Intended | SendPhase::Accepted { .. } | SendPhase::Unknown(_) | SendPhase::Abandoned => None,
+        })
     }
 
     /// Whether its last command was cancelled before it went out.

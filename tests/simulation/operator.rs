@@ -60,7 +60,8 @@ impl Operator {
 pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, time: &Time) -> bool {
     let mut state = State::default();
     let mut over = false;
-    let mut watching = false;
+    // Until this process drives, what it hears is another one's: its last words may only be read now.
+    let mut watching = true;
     loop {
         let whim = Duration::from_millis(operator.rng.u64(500..90_000));
         let update = tokio::select! {
@@ -73,7 +74,10 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
         };
         world.book.check();
         match update {
-            Some(Update::Ready(_)) => act(&handle, Action::Start),
+            Some(Update::Ready(_)) => {
+                watching = false;
+                act(&handle, Action::Start);
+            }
             Some(Update::Blocked(problems)) => {
                 if operator.aloud {
                     println!("blocked: {problems:?}");
