@@ -139,7 +139,8 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                 }
                 assert!(!problem.what.as_str().contains("a defect in Quarterdeck"), "{problem}");
             }
-            Some(Update::Stopped(None)) => return over,
+            // What was asked for a moment before leaving may have gone out since: that is for the next process to follow.
+            Some(Update::Stopped(None)) => return over && state.settled.is_some(),
             Some(Update::Stopped(Some(_))) if world.book.disk_was_full() => return false,
             Some(Update::Stopped(Some(problem))) => panic!("the engine stopped: {problem}"),
             None => panic!("the engine went away without a word"),
