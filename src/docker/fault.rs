@@ -1,6 +1,5 @@
 //! What a failed call to the engine means: the transport's own words are nested five deep and name neither host nor cure.
 
-use std::error::Error as _;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -93,12 +92,12 @@ pub(super) fn connection(at: &Resolved, error: &Error) -> Problem {
             format!("could not connect to the Docker Engine at {engine}: the host's name is not known"),
             format!("check the name, {ANOTHER}"),
         ),
-        _ if error.source().is_some_and(is_connect) => problem(
+        _ if is_connect(error) => problem(
             format!("could not connect to the Docker Engine at {engine}: {says}"),
             format!("check that it runs and can be reached from here, {ANOTHER}"),
         ),
         _ => problem(
-            format!("lost the Docker Engine at {engine}: {says}"),
+            format!("lost the Docker Engine at {engine}: {}", root(error)),
             "it was stopped or restarted, or the connection broke; try again when it is back (docker info)".to_owned(),
         ),
     }
@@ -208,16 +207,18 @@ fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     kind
 }
 
-/// Whether some layer says that it was connecting.
-fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.to_string().contains("Connect") {
-            return true;
-        }
-        next = error.source();
+/// Whether there was no connection yet. The words do not tell: one that breaks says `Connection reset by peer`.
+fn is_connect(error: &Error) -> bool {
+    matches!(error, Error::HyperLegacyError { err } if err.is_connect())
+}
+
+/// The innermost layer's words, which are the system's own; those around them name the client's parts.
+fn root(error: &Error) -> String {
+    let mut root: &(dyn std::error::Error + 'static) = error;
+    while let Some(inner) = root.source() {
+        root = inner;
     }
-    false
+    root.to_string()
 }
 
 /// Every layer's words, each once.

@@ -130,11 +130,11 @@ pub enum BuildFailure {
     Failed {
         /// What it was and what to do.
         problem: Problem,
-        /// The step that failed.
+        /// The step that failed, or in which the engine was lost.
         step: Option<Step>,
         /// Its command's exit code.
         exit_code: Option<i64>,
-        /// The end of the failed step's log.
+        /// The end of that step's log.
         log_tail: Vec<Clean>,
         /// Steps that ended before.
         steps: Vec<Step>,

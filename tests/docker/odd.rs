@@ -6,10 +6,11 @@ use quarterdeck::docker::Patience;
 use quarterdeck::engine::ports::{BuildFailure, Built, Docker as _, PushFailure, Pushed};
 use quarterdeck::names::Digest;
 use quarterdeck::plan::Builder;
+use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{Answer, Daemon, Ending, says};
-use crate::rig::{Watch, build_spec, dockerfile, engine_at, failed, push_spec};
+use crate::rig::{BUILDERS, Watch, build_spec, context, dockerfile, engine_at, failed, push_spec, tar_of};
 
 const LONG_ID: &str = "458a2156074d458a2156074d458a2156074d458a2156074d458a2156074d4580";
 
@@ -98,6 +99,45 @@ async fn a_stream_that_ends_without_an_image_is_a_failure() {
             failed.problem.what.as_str().contains("docker.sock (test)"),
             "{}",
             failed.problem
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_upload_is_not_told_as_one_that_never_was() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let socket = dir.path().join("docker.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+        }
+    });
+    for builder in BUILDERS {
+        let spec = build_spec(builder, "quarterdeck-test/odd:1", &dir.path().join("log"));
+        let engine = engine_at(&socket, Patience::default());
+        let tar = tar_of(&[("Dockerfile", b"FROM scratch\n"), ("big", &[0; 4 << 20])]);
+        let result = engine
+            .build(spec, context(&tar), Watch::default().sink(), CancellationToken::new())
+            .await;
+        let problem = failed(result.expect_err("nothing is built")).problem;
+        assert!(problem.what.as_str().starts_with("lost the Docker Engine"), "{problem}");
+        assert!(
+            problem.remedy.as_str().contains("try again when it is back"),
+            "{problem}"
+        );
+        // The system's words, without those of the client around them.
+        let words = problem
+            .what
+            .as_str()
+            .split_once("docker.sock (test): ")
+            .expect("it names the engine")
+            .1;
+        assert!(
+            ["Connection reset", "Broken pipe", "connection closed"]
+                .iter()
+                .any(|known| words.starts_with(known)),
+            "{problem}"
         );
     }
 }

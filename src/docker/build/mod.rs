@@ -201,7 +201,8 @@ async fn finish(
             ),
             "it may have been stopped; look at its own log, then build again",
         );
-        return Err(failed(problem, dialect.failed(), None, &record));
+        let at = dialect.failed().or_else(|| record.under_way());
+        return Err(failed(problem, at, None, &record));
     };
     let image = match whole_id(link, spec, image).await {
         Ok(image) => image,
@@ -228,7 +229,7 @@ async fn broken(
         Error::DockerResponseServerError { message, .. } => message,
         _ => {
             let problem = link.fault(error);
-            return failed(problem, dialect.failed(), None, record);
+            return failed(problem, dialect.failed().or_else(|| record.under_way()), None, record);
         }
     };
     let says = record.mask().text(failure::cause(says));

@@ -226,6 +226,12 @@ impl Recorder {
         shown.map(|at| self.steps[*at].step.clone()).collect()
     }
 
+    /// The step under way, the latest if there are several: where a build was that ended without a word.
+    pub fn under_way(&self) -> Option<At> {
+        let runs = |step: &Tracked| !step.hidden && matches!(step.phase, StepPhase::Running { .. });
+        self.steps.iter().rposition(runs)
+    }
+
     /// A step as it stands.
     pub fn get(&self, at: At) -> &Step {
         &self.steps[at].step
