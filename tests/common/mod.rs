@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Whether `program` is here: `if !need("docker-registry") { return; }` at a test's start.
 ///
 /// `docker` asks for an engine that answers, not for the client; `botocore` for the Python module; `unshare` for a file
-/// system of one's own.
+/// system of one's own; `dockerd` for the right to start an engine of one's own.
 ///
 /// # Panics
 /// When it is lacking under `QUARTERDECK_CI=1`.
@@ -23,6 +23,7 @@ pub fn need(program: &str) -> bool {
         "docker" => (engine_answers(), "docker.io, and start dockerd"),
         "botocore" => (imports(program), "python3-botocore"),
         "unshare" => (mounts(), "util-linux, where user namespaces are allowed"),
+        "dockerd" => (on_path(program) && isolates(), "docker.io, and be root"),
         "htpasswd" => (on_path(program), "apache2-utils"),
         "busybox" => (on_path(program), "busybox-static"),
         "aws" => (on_path(program), "awscli"),
@@ -56,6 +57,14 @@ fn mounts() -> bool {
             "tmpfs",
             "/tmp",
         ],
+    )
+}
+
+/// Whether an engine's processes, mounts and network can be kept apart from the machine's.
+fn isolates() -> bool {
+    succeeds(
+        "unshare",
+        &["--pid", "--fork", "--mount", "--mount-proc", "--net", "true"],
     )
 }
 

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::common::need;
 use crate::rig::{
-    BUILDERS, BUILT, Images, Watch, build_spec, client, context, dockerfile, engine, eventually, failed, plain, tar_of,
-    unique,
+    BUILDERS, BUILT, Images, Watch, build_spec, client, context, dockerfile, engine, eventually, failed, plain,
+    sleeper, tar_of, unique,
 };
 
 /// Whether there is what these tests need.
@@ -244,22 +244,12 @@ async fn cancelling_stops_the_command_on_the_engine_and_leaves_no_container() {
         let token = stop.clone();
         let build = tokio::spawn(async move { engine().build(spec, dockerfile(&text), sink, token).await });
         watch.until(|progress| matches!(progress, Progress::Log { .. })).await;
-        eventually("the command sleeps", async || sleeps(nap)).await;
+        eventually("the command sleeps", async || sleeper(nap).is_some()).await;
         stop.cancel();
         assert_eq!(build.await.expect("no panic"), Err(BuildFailure::Cancelled));
-        eventually("the command is gone", async || !sleeps(nap)).await;
+        eventually("the command is gone", async || sleeper(nap).is_none()).await;
         eventually("its container is gone", async || images.containers().await == 0).await;
     }
-}
-
-/// Whether a `sleep` of that many seconds runs on this machine, where the engine's containers run too.
-fn sleeps(seconds: &str) -> bool {
-    let wanted = format!("sleep\0{seconds}\0");
-    let processes = std::fs::read_dir("/proc").expect("there is /proc");
-    processes.flatten().any(|process| {
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).ends_with(&wanted)
-    })
 }
 
 #[tokio::test]

@@ -5,6 +5,10 @@ mod build;
 #[path = "../common/mod.rs"]
 mod common;
 mod daemon;
+#[cfg(target_os = "linux")]
+mod dockerd;
+#[cfg(target_os = "linux")]
+mod killed;
 mod odd;
 mod proxy;
 mod push;

@@ -22,6 +22,11 @@ pub async fn start(to: SocketAddr, after: u64, then: Then) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .expect("there is a free port");
+    start_on(listener, to, after, then)
+}
+
+/// Starts one that listens there.
+pub fn start_on(listener: TcpListener, to: SocketAddr, after: u64, then: Then) -> SocketAddr {
     let address = listener.local_addr().expect("it is bound");
     let sent = Arc::new(AtomicU64::new(0));
     tokio::spawn(async move {

@@ -17,6 +17,7 @@ use quarterdeck::plan::Builder;
 use quarterdeck::problem::Problem;
 use quarterdeck::state::Step;
 use quarterdeck::state::live::{LayerPhase, Progress, StepPhase};
+use rustix::process::Pid;
 use tokio::sync::Notify;
 
 /// Its value is the base image's name: on that, and on every image and container that comes of it.
@@ -63,19 +64,7 @@ pub struct Images {
 impl Images {
     /// Imports busybox as an image.
     pub async fn import() -> Self {
-        let name = unique("base");
-        let options = CreateImageOptionsBuilder::new()
-            .from_src("-")
-            .repo(&name)
-            .tag("1")
-            .changes(vec![format!("LABEL {LABEL}={name}"), "ENV PATH=/bin".to_owned()])
-            .build();
-        let body = bollard::body_full(busybox().into());
-        let mut stream = client().create_image(Some(options), Some(body), None);
-        while let Some(item) = stream.next().await {
-            item.expect("busybox is imported");
-        }
-        let base = format!("{name}:1");
+        let base = import(&client()).await;
         Self {
             tags: vec![base.clone()],
             base,
@@ -145,6 +134,23 @@ async fn remove(tags: Vec<String>, label: String) {
             return;
         }
     }
+}
+
+/// Imports busybox as an image of the engine's; returns its reference.
+pub async fn import(client: &bollard::Docker) -> String {
+    let name = unique("base");
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(&name)
+        .tag("1")
+        .changes(vec![format!("LABEL {LABEL}={name}"), "ENV PATH=/bin".to_owned()])
+        .build();
+    let body = bollard::body_full(busybox().into());
+    let mut stream = client.create_image(Some(options), Some(body), None);
+    while let Some(item) = stream.next().await {
+        item.expect("busybox is imported");
+    }
+    format!("{name}:1")
 }
 
 /// The base image's tree.
@@ -336,6 +342,19 @@ impl Watch {
         });
         notes.collect()
     }
+}
+
+/// The process of a `sleep` of that many seconds on this machine, where the engine's containers run too.
+pub fn sleeper(seconds: &str) -> Option<Pid> {
+    let wanted = format!("sleep\0{seconds}\0");
+    let mut processes = std::fs::read_dir("/proc").expect("there is /proc").flatten();
+    processes.find_map(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let pid = process.file_name().to_string_lossy().parse().ok()?;
+        String::from_utf8_lossy(&line)
+            .ends_with(&wanted)
+            .then(|| Pid::from_raw(pid))?
+    })
 }
 
 /// Waits until `done` says so, for what gives no event to wait for: processes and containers that go away.
