@@ -180,6 +180,15 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
             format!("sent again to {}", words::plural(again, "host")),
         ));
     }
+    let waiting = rollout.waiting_for_retry().count();
+    if waiting > 0 {
+        let hosts = words::plural(waiting, "host");
+        notes.push((1, theme.progress, format!("{hosts} wait for their retry, 50 at a time")));
+    }
+    if let Some(problem) = &rollout.retry.stopped {
+        notes.push((0, theme.attention, problem.what.to_string()));
+        notes.push((1, Style::new(), format!("→ {}", problem.remedy)));
+    }
     // A send of which nobody knows whether SSM has it stays open until the operator decides, whatever was sent after it.
     for send in &rollout.sends {
         if let SendPhase::Unknown(problem) = &send.phase {

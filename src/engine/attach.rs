@@ -11,6 +11,7 @@ use super::drive::Drive;
 use super::launch::{Ends, ends, folder};
 use super::means::Means;
 use super::ports::{AwsError, Ledger};
+use super::retries;
 use super::secrets::Secrets;
 use super::setup::{Clock, Connect, Outside, Pace};
 use super::{Action, Handle, Update};
@@ -86,8 +87,9 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
     try_join_all(looks).await.map(drop)
 }
 
-/// What was left long ago is not begun without a word: somebody may have deployed something newer since. Lanes whose
-/// hosts were not told yet are stopped, and go on when their push is retried. What was sent is followed all the same.
+/// What was left long ago is not begun without a word: somebody may have deployed something newer since. Retries that
+/// have not gone out are stopped, and lanes whose hosts were not told yet, which go on when their push is retried. What
+/// was sent is followed all the same.
 fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
     let unsent = |lane: &&LaneState| {
         let told = !lane.rollouts.is_empty() && lane.rollouts.iter().all(|rollout| !rollout.sends.is_empty());
@@ -110,10 +112,18 @@ fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
             "see what was deployed since, then push again in the lane to go on",
         )));
     }
-    regions
-        .into_iter()
-        .map(|region| Fact::LaneCancelled { region })
-        .collect()
+    let lanes = regions.into_iter().map(|region| Fact::LaneCancelled { region });
+    let rollouts = state
+        .lanes
+        .iter()
+        .flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)));
+    let waiting = rollouts.filter(|(_, rollout)| rollout.waiting_for_retry().next().is_some());
+    let retries = waiting.map(|(lane, rollout)| Fact::RetryStopped {
+        region: lane.region.clone(),
+        rollout: rollout.name.clone(),
+        problem: retries::stopped(&lane.region, rollout, "it was left long ago"),
+    });
+    lanes.chain(retries).collect()
 }
 
 type Claim = Box<dyn Send + Sync>;

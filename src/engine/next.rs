@@ -1,8 +1,9 @@
 //! What should be under way, as a pure function of the state: the same for a deployment just started and for one taken
 //! up after its process died in the middle.
 
+use super::retries;
 use super::work::Work;
-use crate::names::{BuildId, CommandId, Region, RolloutName, Token};
+use crate::names::{BuildId, CommandId, HostId, Region, RolloutName, Token};
 use crate::plan::Plan;
 use crate::state::{BuildPhase, LaneState, PushPhase, SendPhase, State, TagPhase};
 
@@ -21,6 +22,10 @@ pub(super) enum Step {
     Reconcile(Token),
     /// Ask SSM to cancel a command.
     Cancel(CommandId),
+    /// Send the next command of a rollout's retry, to these hosts.
+    Retry(Region, RolloutName, Vec<HostId>),
+    /// Give up what has not gone out of a rollout's retry, for this reason.
+    StopRetry(Region, RolloutName, String),
 }
 
 /// Everything that is due and not `busy`. What failed or was stopped is not due: it waits for the operator.
@@ -39,6 +44,10 @@ pub(super) fn due(plan: &Plan, state: &State, busy: impl Fn(&Work) -> bool) -> V
     for lane in &state.lanes {
         if !lane.cancelled {
             lane_step(plan, state, lane, &busy, &mut steps);
+        }
+        for rollout in &lane.rollouts {
+            let limits = plan.lane(&lane.region).and_then(|lane| lane.rollout(&rollout.name));
+            steps.extend(retries::due(&lane.region, limits, rollout));
         }
         // A command may be out there whatever became of the lane since.
         for send in lane.rollouts.iter().flat_map(|rollout| &rollout.sends) {

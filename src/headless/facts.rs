@@ -143,6 +143,15 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
         }
         Fact::SendAbandoned { token } => of_send(state, token, "command taken as never sent".to_owned(), Vec::new()),
 
+        Fact::RetryIntended { region, rollout, hosts } => {
+            let hosts = plural(hosts.len(), "host");
+            lane(region, format!("{rollout}: {hosts} to be retried"))
+        }
+        Fact::RetryStopped { region, problem, .. } => {
+            let (text, more) = problem_words(problem);
+            Some(Said::new(Some(region), format!("retry STOPPED: {text}")).with(more))
+        }
+
         Fact::HostChanged { .. } | Fact::OutputRead { .. } | Fact::CommandEnded { .. } => None,
         Fact::CancelIntended { token } => of_send(state, token, "is to be cancelled".to_owned(), Vec::new()),
         Fact::CancelAsked { command } => of_command(

@@ -250,7 +250,7 @@ impl<W: Write> Follower<W> {
             Update::Notice(problem) if self.started && self.state.plan.is_none() => {
                 Some(Ending::Problems(vec![problem]))
             }
-            // Nor will a retry: after its first send the deployment would no longer be settled.
+            // Nor will a retry: once it is recorded the deployment is no longer settled.
             Update::Notice(problem) if self.retry_asked.is_some() && self.state.settled.is_some() => {
                 Some(Ending::Problems(vec![problem]))
             }

@@ -190,6 +190,26 @@ pub enum Fact {
         token: Token,
     },
 
+    /// The operator retries these hosts; recorded before any of their commands. They go out at most fifty a command, one
+    /// command after the other, whichever process drives by then.
+    RetryIntended {
+        /// Whose.
+        region: Region,
+        /// Which rollout.
+        rollout: RolloutName,
+        /// The hosts, in the order in which they go out.
+        hosts: Vec<HostId>,
+    },
+    /// What has not gone out of a retry does not go out any more. Its hosts are as they were.
+    RetryStopped {
+        /// Whose.
+        region: Region,
+        /// Which rollout.
+        rollout: RolloutName,
+        /// Why, and what to do.
+        problem: Problem,
+    },
+
     /// An invocation is in this state now. Recorded only when it changed.
     HostChanged {
         /// Which command.

@@ -1,6 +1,6 @@
 //! Figures derived from the state: counts, stages, outcome, and who can be retried.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     Attempt, BuildPhase, BuildState, HostState, HostStatus, LaneState, Outcome, Place, PushPhase, RolloutState,
@@ -291,7 +291,9 @@ impl State {
     pub fn is_quiet(&self) -> bool {
         self.plan.is_some()
             && self.lanes.iter().all(|lane| {
-                let over = |rollout: &RolloutState| rollout.sends.iter().all(super::SendState::is_over);
+                let over = |rollout: &RolloutState| {
+                    rollout.sends.iter().all(super::SendState::is_over) && rollout.waiting_for_retry().next().is_none()
+                };
                 matches!(self.stage(lane), Stage::Done | Stage::Halted) && lane.rollouts.iter().all(over)
             })
             && !self
@@ -372,13 +374,24 @@ impl State {
         digest.filter(|digest| digest.as_str() != UNKNOWN)
     }
 
-    /// The hosts of `selection` that can be retried: their latest attempt ended, and not in success.
+    /// How many hosts wait for a retry that has not gone out to them yet.
+    pub fn waiting_for_retry(&self) -> usize {
+        let rollouts = self.lanes.iter().flat_map(|lane| &lane.rollouts);
+        rollouts.map(|rollout| rollout.waiting_for_retry().count()).sum()
+    }
+
+    /// The hosts of `selection` that can be retried: their latest attempt ended, and not in success, and they do not wait
+    /// for a retry already.
     pub fn retry_set(&self, selection: &Selection) -> RetrySet {
         let mut set = RetrySet::default();
         for lane in &self.lanes {
             for rollout in &lane.rollouts {
+                let waiting: HashSet<&HostId> = rollout.waiting_for_retry().collect();
                 for host in &rollout.hosts {
-                    if host.can_be_retried() && selection.covers(&lane.region, &rollout.name, host) {
+                    if host.can_be_retried()
+                        && !waiting.contains(&host.id)
+                        && selection.covers(&lane.region, &rollout.name, host)
+                    {
                         if host.status().verdict() == Verdict::Unknown {
                             set.unknown += 1;
                         }

@@ -1,10 +1,11 @@
 //! The fold: what each fact means. No clock, no I/O; a fact that refers to what is not there changes nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
     Attempt, BuildPhase, BuildState, Changes, Counts, Fact, HostState, HostStatus, LaneState, Place, PushPhase,
-    Recorded, RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState, Tally,
+    Recorded, RetryState, RolloutState, SendPhase, SendState, SendTo, State, TagPhase, TagState, Tally,
 };
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::{LanePlan, Plan, RolloutPlan};
@@ -170,6 +171,18 @@ impl State {
                 self.unsend(token, SendPhase::Abandoned, Some(&HostStatus::NotSent), at);
             }
 
+            Fact::RetryIntended { region, rollout, hosts } => {
+                self.with_rollout(region, rollout, |rollout| rollout.intend_retry(hosts));
+            }
+            Fact::RetryStopped {
+                region,
+                rollout,
+                problem,
+            } => self.with_rollout(region, rollout, |rollout| {
+                rollout.retry.waiting.clear();
+                rollout.retry.stopped = Some(problem.clone());
+            }),
+
             Fact::HostChanged {
                 command,
                 host,
@@ -257,6 +270,14 @@ impl State {
         }
     }
 
+    fn with_rollout(&mut self, region: &Region, name: &RolloutName, change: impl FnOnce(&mut RolloutState)) {
+        self.with_lane(region, |lane| {
+            if let Some(rollout) = lane.rollouts.iter_mut().find(|rollout| rollout.name == *name) {
+                change(rollout);
+            }
+        });
+    }
+
     fn with_tag(&mut self, region: &Region, tag: &Clean, phase: TagPhase) {
         self.with_lane(region, |lane| {
             if let Some(state) = lane.tags.iter_mut().find(|state| state.tag == *tag) {
@@ -299,7 +320,10 @@ impl State {
                 .filter(|host| host.is_planned())
                 .map(|host| host.id.clone())
                 .collect(),
-            SendTo::Hosts(hosts) => hosts.clone(),
+            SendTo::Hosts(hosts) => {
+                rollout.retry.sent(command, hosts);
+                hosts.clone()
+            }
         };
         for host in &hosts {
             rollout.set_status(host, command, &HostStatus::Waiting, None, at);
@@ -351,6 +375,7 @@ impl Fact {
             | Fact::TagMoved { .. }
             | Fact::SendIntended { .. }
             | Fact::SendAccepted { .. }
+            | Fact::RetryIntended { .. }
             | Fact::LaneReopened { .. }
             | Fact::DeploymentResumed { .. } => true,
             Fact::DeploymentStarted { .. }
@@ -367,6 +392,7 @@ impl Fact {
             | Fact::SendRefused { .. }
             | Fact::SendUnknown { .. }
             | Fact::SendAbandoned { .. }
+            | Fact::RetryStopped { .. }
             | Fact::HostChanged { .. }
             | Fact::OutputRead { .. }
             | Fact::CommandEnded { .. }
@@ -430,11 +456,34 @@ fn rollout_of(plan: &RolloutPlan) -> RolloutState {
         counts,
         tally: Tally::default(),
         changes: Changes::default(),
+        retry: RetryState::default(),
         index,
     }
 }
 
+impl RetryState {
+    /// A command goes out to these hosts. Beside a retry that has gone out whole, it is none of it.
+    fn sent(&mut self, send: usize, hosts: &[HostId]) {
+        if !self.waiting.is_empty() {
+            let hosts: HashSet<&HostId> = hosts.iter().collect();
+            self.waiting.retain(|host| !hosts.contains(host));
+            self.sends.push(send);
+        }
+    }
+}
+
 impl RolloutState {
+    /// Adds to the retry that is going out, or begins one.
+    fn intend_retry(&mut self, hosts: &[HostId]) {
+        let waiting: HashSet<&HostId> = self.waiting_for_retry().collect();
+        let new: Vec<HostId> = hosts.iter().filter(|host| !waiting.contains(host)).cloned().collect();
+        if waiting.is_empty() {
+            self.retry = RetryState::default();
+        }
+        self.retry.asked += new.len();
+        self.retry.waiting.extend(new);
+    }
+
     /// The attempt of `host` that belongs to the rollout's n-th send.
     fn attempt_mut(&mut self, host: &HostId, send: usize) -> Option<&mut Attempt> {
         let at = *self.index.get(host)?;

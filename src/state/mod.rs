@@ -196,8 +196,23 @@ pub struct RolloutState {
     pub tally: Tally,
     /// Which of them changed lately; kept up to date by the fold.
     pub changes: Changes,
+    /// The latest retry.
+    pub retry: RetryState,
     /// Where a host is in `hosts`.
     index: HashMap<HostId, usize>,
+}
+
+/// A retry that the operator asked for, which can take more than one command.
+#[derive(Debug, Clone, Default)]
+pub struct RetryState {
+    /// How many hosts it is for.
+    pub asked: usize,
+    /// Its commands, as places among the rollout's sends.
+    pub sends: Vec<usize>,
+    /// Why the rest of it did not go out, if it did not.
+    pub stopped: Option<Problem>,
+    /// The hosts that no command was sent to yet, in their order.
+    waiting: Vec<HostId>,
 }
 
 /// One SendCommand of a rollout.
@@ -334,5 +349,12 @@ impl RolloutState {
     /// A host by its id.
     pub fn host(&self, id: &HostId) -> Option<&HostState> {
         self.index.get(id).map(|&at| &self.hosts[at])
+    }
+
+    /// The hosts whose retry has not gone out yet, in the order in which it does. One that succeeded after all, by a late
+    /// word of an earlier command, is not among them.
+    pub fn waiting_for_retry(&self) -> impl Iterator<Item = &HostId> {
+        let waiting = self.retry.waiting.iter();
+        waiting.filter(|id| self.host(id).is_some_and(HostState::can_be_retried))
     }
 }

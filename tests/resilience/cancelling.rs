@@ -251,4 +251,19 @@ async fn cancelling_a_large_retry_forgets_the_chunks_that_wait() {
         .iter()
         .filter(|host| host.attempts.len() == 1);
     assert_eq!(once.count(), 10, "as they were");
+    let stopped = process
+        .rollout(EAST, "ubuntu")
+        .retry
+        .stopped
+        .as_ref()
+        .expect("it is said");
+    assert!(
+        stopped
+            .what
+            .as_str()
+            .contains("stopped before 10 hosts: it was cancelled"),
+        "{stopped}"
+    );
+    let again = process.state.retry_set(&Selection::Unsuccessful(None));
+    assert!(again.len() >= 10, "they can be retried again");
 }

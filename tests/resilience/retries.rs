@@ -151,12 +151,48 @@ async fn a_retry_that_fails_again_stops_before_its_next_chunk_and_says_so() {
         despite_moved_tag: false,
     });
     assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
-    let said = process.notices.first().expect("it says that it stopped");
+    let stopped = process.rollout(EAST, "ubuntu").retry.stopped.clone();
+    let said = stopped.expect("it says that it stopped");
     assert!(
         said.what.as_str().contains(&format!("stopped before {left} host")),
         "{said}"
     );
     assert_eq!(process.rollout(EAST, "ubuntu").sends.len(), 2);
+}
+
+/// The operator's word holds for all of it, whichever process sends the rest.
+#[tokio::test]
+async fn what_is_left_of_a_retry_goes_out_when_the_deployment_is_taken_up() {
+    let story = "regions = [\"us-east-1\"]\nhosts = 130\n[trouble]\nfail = 130\n";
+    let scene = Scene::set_with(story, &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    let set = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: true,
+    });
+    process
+        .until("the first commands", |_| scene.requests("SendCommand").len() == 4)
+        .await;
+    // It has no last words.
+    drop(process);
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    for (name, sizes) in [("ubuntu", [50, 28]), ("linux", [50, 2])] {
+        let rollout = process.rollout(EAST, name);
+        let sent: Vec<usize> = rollout
+            .sends
+            .iter()
+            .filter_map(|send| match &send.to {
+                SendTo::Targets => None,
+                SendTo::Hosts(hosts) => Some(hosts.len()),
+            })
+            .collect();
+        assert_eq!(sent, sizes, "{name}");
+        assert!(rollout.hosts.iter().all(|host| host.attempts.len() == 2), "{name}");
+    }
+    scene.sent_once(&process.state);
 }
 
 /// Hosts pull `latest`. When that is not this deployment's image any more, nothing goes out before the operator knows.

@@ -212,6 +212,10 @@ fn others(state: &State, fact: &Fact) -> Option<Vec<(usize, HostStatus, Option<O
 pub fn settled(state: &State) {
     for lane in &state.lanes {
         assert!(lane.waits.is_none(), "{} still waits: {:?}", lane.region, lane.waits);
+        for rollout in &lane.rollouts {
+            let waiting: Vec<_> = rollout.waiting_for_retry().collect();
+            assert!(waiting.is_empty(), "called settled, and {waiting:?} wait for a retry");
+        }
         let open = lane
             .rollouts
             .iter()

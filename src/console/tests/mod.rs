@@ -8,7 +8,6 @@ mod picture;
 mod planned;
 mod random;
 mod retries;
-mod scale;
 mod screens;
 mod svg;
 mod watching;

@@ -23,10 +23,7 @@ impl Drive {
             Action::Retry {
                 set,
                 despite_moved_tag: true,
-            } => {
-                self.retry(&set);
-                Ok(())
-            }
+            } => self.retry(&set).await,
             Action::Retry {
                 set,
                 despite_moved_tag: false,
@@ -105,13 +102,19 @@ impl Drive {
     }
 
     /// A confirmed retry goes ahead if no tag moved; otherwise the operator is told first.
-    pub(super) fn retry_checked(&mut self, serial: u64, set: RetrySet, moved: Vec<MovedTag>, confirmed: bool) {
+    pub(super) async fn retry_checked(
+        &mut self,
+        serial: u64,
+        set: RetrySet,
+        moved: Vec<MovedTag>,
+        confirmed: bool,
+    ) -> Result<(), Problem> {
         if serial != self.checks {
-            return;
+            return Ok(());
         }
         self.stops.remove(&Work::RetryCheck);
         if confirmed && moved.is_empty() {
-            self.retry(&set);
+            self.retry(&set).await
         } else {
             if confirmed {
                 // The question may be gone from the screen by now.
@@ -122,16 +125,24 @@ impl Drive {
             }
             let set = self.narrow(&set);
             self.say(Update::RetryChecked { set, moved });
+            Ok(())
         }
     }
 
-    /// Queues the retry; `advance` sends what may go out now.
-    fn retry(&mut self, set: &RetrySet) {
+    /// Records that the operator wants it; `advance` sends what may go out now.
+    async fn retry(&mut self, set: &RetrySet) -> Result<(), Problem> {
         let set = self.narrow(set);
         if set.is_empty() {
-            return self.refuse("nothing to retry: none of these hosts ended without success", "");
+            self.refuse(
+                "nothing to retry: these hosts did not end without success, or wait for their retry already",
+                "",
+            );
         }
-        self.retries.add(&self.means.plan, &set);
+        let intended = set
+            .hosts
+            .into_iter()
+            .map(|((region, rollout), hosts)| Fact::RetryIntended { region, rollout, hosts });
+        self.record(intended.collect()).await
     }
 
     async fn retry_build(&mut self, id: BuildId) -> Result<(), Problem> {
@@ -210,7 +221,7 @@ impl Drive {
                 let to = state
                     .and_then(|rollout| rollout.sends.last())
                     .map_or(SendTo::Targets, |send| send.to.clone());
-                self.send(&region, &rollout, to).await.map(drop)
+                self.send(&region, &rollout, to).await
             }
             Some(SendPhase::Unknown(_)) => {
                 self.refuse(
@@ -274,7 +285,7 @@ impl Drive {
                 .collect(),
         };
         let mut facts = Vec::new();
-        let mut forgotten = usize::from(self.forget_check());
+        let checked = self.forget_check();
         for (region, only) in &lanes {
             let Some(lane) = self.state.lane(region) else { continue };
             let unsent = lane.rollouts.iter().any(|rollout| rollout.sends.is_empty()) || lane.digest().is_none();
@@ -285,7 +296,9 @@ impl Drive {
                 if only.as_ref().is_some_and(|only| *only != rollout.name) {
                     continue;
                 }
-                forgotten += self.retries.forget(region, &rollout.name);
+                if rollout.waiting_for_retry().next().is_some() {
+                    facts.extend(self.retry_stopped(region, &rollout.name, "it was cancelled"));
+                }
                 // One that is going out, or is looked for, is cancelled as soon as SSM is seen to have it.
                 let searched = |send: &SendState| self.is_busy(&Work::Send(send.token.clone()));
                 let open = rollout.sends.iter().filter(|send| !send.is_over() || searched(send));
@@ -294,7 +307,7 @@ impl Drive {
                 }));
             }
         }
-        let nothing = facts.is_empty() && forgotten == 0;
+        let nothing = facts.is_empty() && !checked;
         self.record(facts).await?;
         self.stop_work();
         if nothing {

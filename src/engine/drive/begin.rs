@@ -11,7 +11,7 @@ use crate::engine::next::Step;
 use crate::engine::poll::Tracker;
 use crate::engine::setup::CLOCK_SKEW;
 use crate::engine::work::Work;
-use crate::engine::{build, push, send};
+use crate::engine::{build, push, retries, send};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::RolloutPlan;
 use crate::problem::{Kind, Problem};
@@ -32,7 +32,7 @@ impl Drive {
                 self.tags(region);
                 Ok(())
             }
-            Step::Send(region, rollout) => self.send(&region, &rollout, SendTo::Targets).await.map(drop),
+            Step::Send(region, rollout) => self.send(&region, &rollout, SendTo::Targets).await,
             Step::Reconcile(token) => {
                 self.reconcile(token);
                 Ok(())
@@ -40,6 +40,11 @@ impl Drive {
             Step::Cancel(command) => {
                 self.cancel_command(command);
                 Ok(())
+            }
+            Step::Retry(region, rollout, hosts) => self.send(&region, &rollout, SendTo::Hosts(hosts)).await,
+            Step::StopRetry(region, rollout, why) => {
+                let stopped = self.retry_stopped(&region, &rollout, &why);
+                self.record(stopped.into_iter().collect()).await
             }
         }
     }
@@ -108,8 +113,18 @@ impl Drive {
         self.spawn(work, task);
     }
 
-    /// Records the intent to send and sends, in this order; returns the send's token.
-    pub(super) async fn send(&mut self, region: &Region, rollout: &RolloutName, to: SendTo) -> Result<Token, Problem> {
+    /// That what has not gone out of the rollout's retry does not go out.
+    pub(super) fn retry_stopped(&self, region: &Region, rollout: &RolloutName, why: &str) -> Option<Fact> {
+        let state = self.state.lane(region).and_then(|lane| lane.rollout(rollout))?;
+        Some(Fact::RetryStopped {
+            region: region.clone(),
+            rollout: rollout.clone(),
+            problem: retries::stopped(region, state, why),
+        })
+    }
+
+    /// Records the intent to send and sends, in this order.
+    pub(super) async fn send(&mut self, region: &Region, rollout: &RolloutName, to: SendTo) -> Result<(), Problem> {
         let serial = self
             .state
             .lane(region)
@@ -135,7 +150,7 @@ impl Drive {
         let stop = self.stop_of(&work);
         let task = send::run(self.means.clone(), send, stop);
         self.spawn(work, task);
-        Ok(token)
+        Ok(())
     }
 
     /// Looks for a command whose process ended between the intent and the answer.

@@ -41,12 +41,12 @@ impl Drive {
         // Dropping a build's or a push's stream stops it on the Docker Engine.
         self.jobs.shutdown().await;
         if self.state.settled.is_none() {
-            let waiting = self.retries.waiting();
+            let waiting = self.state.waiting_for_retry();
             let reason = if waiting == 0 {
                 reason
             } else {
                 let hosts = crate::words::plural(waiting, "host");
-                Clean::line(&format!("{reason}; a retry of {hosts} was not sent yet"))
+                Clean::line(&format!("{reason}; a retry of {hosts} has not gone out yet"))
             };
             self.record(vec![Fact::DeploymentLeft { reason }]).await?;
         }

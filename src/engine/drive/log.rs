@@ -36,6 +36,10 @@ pub(super) fn fact(recorded: &Recorded) {
         Fact::SendRefused { token, problem } => warn!(%token, %problem, "SSM refused the command"),
         Fact::SendUnknown { token, problem } => warn!(%token, %problem, "unknown whether SSM has the command"),
         Fact::SendAbandoned { token } => info!(%token, "send abandoned"),
+        Fact::RetryIntended { region, rollout, hosts } => {
+            info!(%region, %rollout, hosts = hosts.len(), "to be retried")
+        }
+        Fact::RetryStopped { problem, .. } => warn!(%problem, "retry stopped"),
         Fact::HostChanged {
             command, host, status, ..
         } => debug!(%command, %host, status = %status.word(), "host changed"),

@@ -23,7 +23,6 @@ use super::means::Means;
 use super::outputs::{Outputs, Wanted};
 use super::poll::Tracker;
 use super::ports::Ledger;
-use super::retries::Retries;
 use super::work::{Event, Waiter, Work};
 use super::{Action, Update, next, outputs, push};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
@@ -49,7 +48,6 @@ pub(super) struct Drive {
     stops: BTreeMap<Work, CancellationToken>,
     pollers: BTreeMap<Region, mpsc::UnboundedSender<Tracker>>,
     outputs: Outputs,
-    retries: Retries,
     waits: BTreeMap<Region, BTreeMap<Waiter, Problem>>,
     /// The number of the latest question whether tags have moved; an answer to another one is out of date.
     checks: u64,
@@ -78,7 +76,6 @@ impl Drive {
             stops: BTreeMap::new(),
             pollers: BTreeMap::new(),
             outputs: Outputs::default(),
-            retries: Retries::default(),
             waits: BTreeMap::new(),
             checks: 0,
             watches: JoinSet::new(),
@@ -186,14 +183,6 @@ impl Drive {
                 self.begin(step).await?;
             }
         }
-        let due = self.retries.due(&self.state);
-        for problem in due.stopped {
-            self.say(Update::Notice(problem));
-        }
-        for (region, rollout, hosts) in due.sends {
-            let token = self.send(&region, &rollout, crate::state::SendTo::Hosts(hosts)).await?;
-            self.retries.sent(&region, &rollout, token);
-        }
         for wanted in self.outputs.due() {
             let work = Work::Output(wanted.command.clone(), wanted.host.clone());
             let means = self.means.clone();
@@ -202,7 +191,7 @@ impl Drive {
                 Vec::new()
             });
         }
-        let quiet = self.busy.is_empty() && self.retries.is_empty() && self.outputs.is_idle();
+        let quiet = self.busy.is_empty() && self.outputs.is_idle();
         if quiet && self.events.is_empty() && self.state.settled.is_none() && self.state.is_quiet() {
             let outcome = self.state.outcome();
             self.record(vec![Fact::DeploymentSettled { outcome }]).await?;
@@ -295,7 +284,11 @@ impl Drive {
                     set,
                     moved,
                     confirmed,
-                } => self.retry_checked(serial, set, moved, confirmed),
+                } => {
+                    // What is known of the hosts comes before what is decided about them.
+                    self.record(std::mem::take(&mut facts)).await?;
+                    self.retry_checked(serial, set, moved, confirmed).await?;
+                }
                 Event::Notice(problem) => self.say(Update::Notice(problem)),
             }
             next = if facts.len() < BATCH {

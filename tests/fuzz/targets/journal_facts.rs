@@ -182,7 +182,17 @@ fn fact(input: &mut Unstructured) -> arbitrary::Result<Fact> {
             missing: hosts(input)?,
         },
         24 => Fact::CancelAsked { command },
-        25 => Fact::CancelFailed { command, problem },
+        25 if bool::arbitrary(input)? => Fact::CancelFailed { command, problem },
+        25 if bool::arbitrary(input)? => Fact::RetryStopped {
+            region,
+            rollout,
+            problem,
+        },
+        25 => Fact::RetryIntended {
+            region,
+            rollout,
+            hosts: hosts(input)?,
+        },
         26 => match input.int_in_range(0..=3)? {
             0 => Fact::LaneWaits { region, problem },
             1 => Fact::LaneResumed { region },
