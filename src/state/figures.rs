@@ -384,17 +384,28 @@ impl State {
     /// for a retry already.
     pub fn retry_set(&self, selection: &Selection) -> RetrySet {
         let mut set = RetrySet::default();
+        let named: HashSet<_> = match selection {
+            Selection::Hosts(hosts) => hosts.iter().map(|(region, name, host)| (region, name, host)).collect(),
+            Selection::Failed(_) | Selection::Unsuccessful(_) => HashSet::new(),
+        };
         for lane in &self.lanes {
             for rollout in &lane.rollouts {
                 let waiting: HashSet<&HostId> = rollout.waiting_for_retry().collect();
                 for host in &rollout.hosts {
-                    if host.can_be_retried()
-                        && !waiting.contains(&host.id)
-                        && selection.covers(&lane.region, &rollout.name, host)
-                    {
-                        if host.status().verdict() == Verdict::Unknown {
-                            set.unknown += 1;
+                    let meant = match selection {
+                        Selection::Hosts(_) => named.contains(&(&lane.region, &rollout.name, &host.id)),
+                        Selection::Failed(of) | Selection::Unsuccessful(of)
+                            if of.as_ref().is_some_and(|of| *of != lane.region) =>
+                        {
+                            false
                         }
+                        Selection::Failed(_) => {
+                            matches!(host.status(), HostStatus::Failed | HostStatus::ExecutionTimedOut)
+                        }
+                        Selection::Unsuccessful(_) => true,
+                    };
+                    if meant && host.can_be_retried() && !waiting.contains(&host.id) {
+                        set.unknown += usize::from(host.may_have_run());
                         let key = (lane.region.clone(), rollout.name.clone());
                         set.hosts.entry(key).or_default().push(host.id.clone());
                     }
@@ -405,25 +416,16 @@ impl State {
     }
 }
 
-impl Selection {
-    fn covers(&self, region: &Region, rollout: &RolloutName, host: &HostState) -> bool {
-        let within = |lane: &Option<Region>| lane.as_ref().is_none_or(|lane| lane == region);
-        match self {
-            Self::Hosts(hosts) => hosts
-                .iter()
-                .any(|(r, name, id)| r == region && name == rollout && *id == host.id),
-            Self::Failed(lane) => {
-                within(lane) && matches!(host.status(), HostStatus::Failed | HostStatus::ExecutionTimedOut)
-            }
-            Self::Unsuccessful(lane) => within(lane),
-        }
-    }
-}
-
 impl HostState {
     /// Its attempt that belongs to the rollout's n-th send.
     pub fn attempt(&self, send: usize) -> Option<&Attempt> {
         self.attempts.iter().rev().find(|attempt| attempt.send == send)
+    }
+
+    /// Whether nobody knows if its script ran: an attempt that did not run leaves the one before it open.
+    fn may_have_run(&self) -> bool {
+        let mut verdicts = self.attempts.iter().rev().map(|attempt| attempt.status.verdict());
+        verdicts.find(|verdict| *verdict != Verdict::NotRun) == Some(Verdict::Unknown)
     }
 
     /// Whether its latest attempt ended, and not in success.
@@ -490,10 +492,12 @@ impl RolloutState {
         })
     }
 
-    /// Whether its last command was cancelled before it went out.
+    /// Whether its last command was cancelled before it went out, and nobody wonders about another one.
     fn was_cancelled(&self) -> bool {
+        let mut sends = self.sends.iter();
+        let wondered = sends.any(|send| matches!(send.phase, SendPhase::Unknown(_)));
         let last = self.sends.last();
-        last.is_some_and(|send| send.cancel_intended && matches!(send.phase, SendPhase::Refused(_)))
+        !wondered && last.is_some_and(|send| send.cancel_intended && matches!(send.phase, SendPhase::Refused(_)))
     }
 
     /// Whether its command ended without a single host: the tags matched nothing, which SSM calls a success.

@@ -545,6 +545,40 @@ impl RolloutState {
 mod tests {
     use super::*;
     use crate::console::tests::fixture::{Story, plan};
+    use crate::state::Selection;
+
+    /// Its host's first attempt went nowhere that anybody knows, and its second one was not sent.
+    #[test]
+    fn a_retry_that_did_not_go_out_leaves_open_whether_the_host_ran() {
+        use crate::console::tests::fixture::{host_id, region, rollout_name};
+        let mut story = Story::start(plan(1, 2)).built().pushed();
+        story.send(0, 0, 1, SendTo::Targets);
+        story.host(0, 0, 1, 0, HostStatus::DeliveryTimedOut);
+        let token = Token::compose(
+            story.state.plan.as_ref().expect("it has one").id,
+            &region(0),
+            &rollout_name(0),
+            2,
+        );
+        story.tell(Fact::SendIntended {
+            region: region(0),
+            rollout: rollout_name(0),
+            token: token.clone(),
+            to: SendTo::Hosts(vec![host_id(0, 0, 0)]),
+        });
+        story.tell(Fact::SendRefused {
+            token,
+            problem: crate::problem::Problem::new(crate::problem::Kind::Unexpected, "refused", "ask again"),
+        });
+        let rollout = &story.state.lanes[0].rollouts[0];
+        let host = rollout.host(&host_id(0, 0, 0)).expect("it is there");
+        assert_eq!(*host.status(), HostStatus::DeliveryTimedOut);
+        assert_eq!(host.attempts.len(), 2, "what was tried is kept");
+        assert_eq!(rollout.counts.unknown, 1);
+        let place = (region(0), rollout_name(0), host_id(0, 0, 0));
+        let set = story.state.retry_set(&Selection::Hosts(vec![place]));
+        assert_eq!((set.len(), set.unknown), (1, 1));
+    }
 
     #[test]
     fn a_journal_with_two_plans_is_read_as_the_second_one() {

@@ -308,9 +308,12 @@ pub struct Attempt {
 }
 
 impl HostState {
-    /// The latest attempt.
+    /// The attempt that says how it stands: the latest one that went out. A retry that SSM refused changes nothing about
+    /// what the host did before.
     pub fn latest(&self) -> Option<&Attempt> {
-        self.attempts.last()
+        let mut attempts = self.attempts.iter().rev();
+        let sent = attempts.find(|attempt| attempt.status != HostStatus::NotSent);
+        sent.or(self.attempts.last())
     }
 
     /// Its state: the latest attempt's, or waiting.

@@ -175,7 +175,12 @@ async fn what_is_left_of_a_retry_goes_out_when_the_deployment_is_taken_up() {
     process
         .until("the first commands", |_| scene.requests("SendCommand").len() == 4)
         .await;
-    // It has no last words.
+    process.leave().await;
+    let left = process.state.left.clone().expect("it says what was left");
+    assert!(
+        left.as_str().contains("a retry of 30 hosts has not gone out yet"),
+        "{left}"
+    );
     drop(process);
     let mut process = scene.attach();
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
@@ -229,6 +234,34 @@ async fn a_moved_latest_is_said_before_a_retry_and_sent_only_on_another_word() {
         despite_moved_tag: true,
     });
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+/// It did not go out, so the host is what it was: still among the failed, and still of unknown fate where it was.
+#[tokio::test]
+async fn a_retry_that_ssm_refuses_leaves_its_hosts_as_they_were() {
+    use quarterdeck::rehearsal::faults::{Act, Rule};
+    let scene = Scene::set_with(&format!("{TINY}{TWO_FAIL}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    scene
+        .rehearsal
+        .faults()
+        .add(Rule::on("SendCommand", Act::Denied).times(2));
+    let before = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::Retry {
+        set: before.clone(),
+        despite_moved_tag: true,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::NotAllowed);
+    assert_eq!(failed(&process, "ubuntu").len(), 1);
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set, before);
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: true,
+    });
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
+    scene.sent_once(&process.state);
 }
 
 /// Where it cannot be looked up, nobody knows what the hosts would pull, and that is said.

@@ -344,17 +344,29 @@ impl Operator {
         }
         for lane in &state.lanes {
             for rollout in &lane.rollouts {
-                match rollout.sends.last().map(|send| (&send.phase, &send.token)) {
-                    Some((SendPhase::Unknown(_), token)) => {
+                let place = (lane.region.clone(), rollout.name.clone());
+                let mut sends = rollout.sends.iter();
+                let unknown = sends.find(|send| matches!(send.phase, SendPhase::Unknown(_)));
+                match unknown.map(|send| (&send.token, &send.to)) {
+                    Some((token, SendTo::Targets)) => {
                         act(handle, Action::Abandon(token.clone()));
-                        act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
+                        act(handle, Action::Resend(place.0, place.1));
                         return false;
                     }
-                    Some((SendPhase::Refused(_) | SendPhase::Abandoned, _)) => {
-                        act(handle, Action::Resend(lane.region.clone(), rollout.name.clone()));
+                    Some((token, SendTo::Hosts(hosts))) => {
+                        act(handle, Action::Abandon(token.clone()));
+                        let set = RetrySet {
+                            hosts: [(place, hosts.clone())].into(),
+                            unknown: 0,
+                        };
+                        act(handle, Action::CheckRetry(set));
                         return false;
                     }
-                    Some((SendPhase::Intended | SendPhase::Accepted { .. }, _)) | None => {}
+                    None if rollout.can_be_resent() => {
+                        act(handle, Action::Resend(place.0, place.1));
+                        return false;
+                    }
+                    None => {}
                 }
             }
         }

@@ -8,7 +8,7 @@ use crate::engine::work::{Event, Work};
 use crate::engine::{Action, MovedTag, Scope, Update};
 use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
-use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, SendPhase, SendState, SendTo, TagPhase};
+use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, RolloutState, SendPhase, SendState, SendTo, TagPhase};
 
 impl Drive {
     /// Does what the operator asks for.
@@ -188,7 +188,14 @@ impl Drive {
         let planned = self.means.plan.lane(&region);
         let has_image = planned.is_some_and(|lane| lane.already.is_some())
             || lane.build.as_ref().is_none_or(|id| self.state.image(id).is_some());
-        if self.is_busy(&work) || !(push_again || push_waits || tags_again || goes_on) {
+        if self.is_busy(&work) {
+            self.refuse(
+                format!("{region}: its push is under way, or is being stopped"),
+                "wait until that has ended",
+            );
+            return Ok(());
+        }
+        if !(push_again || push_waits || tags_again || goes_on) {
             self.refuse(
                 format!("{region}: its push did not fail, so there is nothing to push again"),
                 "",
@@ -215,26 +222,27 @@ impl Drive {
     /// Sends a rollout's first command again. Never while a command may be out there.
     async fn resend(&mut self, region: Region, rollout: RolloutName) -> Result<(), Problem> {
         let state = self.state.lane(&region).and_then(|lane| lane.rollout(&rollout));
-        let last = state.and_then(|rollout| rollout.sends.last()).map(|send| &send.phase);
-        match last {
-            Some(SendPhase::Refused(_) | SendPhase::Abandoned) => {
-                let to = state
-                    .and_then(|rollout| rollout.sends.last())
-                    .map_or(SendTo::Targets, |send| send.to.clone());
-                self.send(&region, &rollout, to).await
-            }
-            Some(SendPhase::Unknown(_)) => {
-                self.refuse(
-                    format!("{region} {rollout}: it is unknown whether SSM has the command, so it is not sent twice"),
-                    "abandon the send first, once you know that it never took place",
-                );
-                Ok(())
-            }
-            Some(SendPhase::Intended | SendPhase::Accepted { .. }) | None => {
-                self.refuse(format!("{region} {rollout}: its command was not refused"), "");
-                Ok(())
-            }
+        let unknown = state.is_some_and(|rollout| {
+            let mut sends = rollout.sends.iter();
+            sends.any(|send| matches!(send.phase, SendPhase::Unknown(_)))
+        });
+        if state.is_some_and(RolloutState::can_be_resent) {
+            let first = state.and_then(|rollout| rollout.sends.first());
+            let to = first.map_or(SendTo::Targets, |send| send.to.clone());
+            return self.send(&region, &rollout, to).await;
         }
+        if unknown {
+            self.refuse(
+                format!("{region} {rollout}: it is unknown whether SSM has the command, so it is not sent twice"),
+                "abandon the send first, once you know that it never took place",
+            );
+        } else {
+            self.refuse(
+                format!("{region} {rollout}: its first command was not refused"),
+                "retry the hosts that did not succeed",
+            );
+        }
+        Ok(())
     }
 
     async fn abandon(&mut self, token: Token) -> Result<(), Problem> {
@@ -242,7 +250,10 @@ impl Drive {
             .state
             .send(&token)
             .is_some_and(|(_, rollout, at)| matches!(rollout.sends[at].phase, SendPhase::Unknown(_)));
-        if unknown && !self.is_busy(&Work::Send(token.clone())) {
+        if unknown && self.is_busy(&Work::Send(token.clone())) {
+            self.refuse("the command is being looked for just now", "wait until that has ended");
+            Ok(())
+        } else if unknown {
             self.record(vec![Fact::SendAbandoned { token }]).await
         } else {
             self.refuse(
@@ -308,9 +319,21 @@ impl Drive {
             }
         }
         let nothing = facts.is_empty() && !checked;
+        let asked = lanes.iter().any(|(region, only)| {
+            let rollouts = self.state.lane(region).into_iter().flat_map(|lane| &lane.rollouts);
+            let mut sends = rollouts
+                .filter(|rollout| only.as_ref().is_none_or(|only| *only == rollout.name))
+                .flat_map(|rollout| &rollout.sends);
+            sends.any(|send| send.cancel_asked && !send.is_over())
+        });
         self.record(facts).await?;
         self.stop_work();
-        if nothing {
+        if nothing && asked {
+            self.refuse(
+                "SSM was asked to cancel that already: its hosts follow, or finish first",
+                "what runs on a host cannot be stopped any harder from here",
+            );
+        } else if nothing {
             self.refuse(
                 "nothing to cancel: no command is under way there",
                 "a rollout that has not been sent yet is stopped together with its lane",
