@@ -219,24 +219,9 @@ fn consented(handle: Handle, consent: Consent) -> Handle {
 
 /// The exit code after the console, and the summary that stays on the screen.
 fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
-    let state = &ended.state;
-    let settled = state.settled.map(|(outcome, _)| outcome.exit());
-    let left = |otherwise: Exit| settled.unwrap_or(if was_sent(state) { Exit::Left } else { otherwise });
-    let none: &[Problem] = &[];
-    let (exit, problems) = match &ended.ending {
-        Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
-        Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
-        Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
-        Ending::Left => (left(Exit::Cancelled), none),
-        Ending::Settled(outcome) => (outcome.exit(), none),
-        Ending::Stopped(Some(problem)) => (settled.unwrap_or(problem.kind.exit()), std::slice::from_ref(problem)),
-        Ending::Stopped(None) => (left(Exit::Unexpected), none),
-        Ending::Signal(number) if *number == rustix::process::Signal::INT.as_raw() => (left(Exit::Interrupted), none),
-        Ending::Signal(_) | Ending::TerminalGone => (left(Exit::Terminated), none),
-        Ending::Reviewed | Ending::Attach(_) => (settled.unwrap_or(Exit::Success), none),
-    };
+    let (exit, problems) = outcome(ended);
     let summary = Summary {
-        state,
+        state: &ended.state,
         exit,
         problems,
         plan_only: show.task == Task::Plan,
@@ -247,4 +232,56 @@ fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
     // A terminal that is gone takes no summary, and nothing else is left to do.
     let _ = writeln!(out, "{}", summary.lines().join("\n"));
     exit
+}
+
+/// The exit code after the console, and what kept it from going on.
+fn outcome(ended: &Ended) -> (Exit, &[Problem]) {
+    let state = &ended.state;
+    let settled = state.settled.map(|(outcome, _)| outcome.exit());
+    let left = |otherwise: Exit| settled.unwrap_or(if was_sent(state) { Exit::Left } else { otherwise });
+    let none = ended.unrecorded.as_slice();
+    match &ended.ending {
+        Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
+        Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
+        Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
+        Ending::Left => (left(Exit::Cancelled), none),
+        Ending::Settled(outcome) => (outcome.exit(), none),
+        // Whatever was settled before: what was asked of the engine has not been done.
+        Ending::Stopped(Some(problem)) => (problem.kind.exit(), std::slice::from_ref(problem)),
+        Ending::Stopped(None) => (left(Exit::Unexpected), none),
+        Ending::Signal(number) if *number == rustix::process::Signal::INT.as_raw() => (left(Exit::Interrupted), none),
+        Ending::Signal(_) | Ending::TerminalGone => (left(Exit::Terminated), none),
+        Ending::Reviewed | Ending::Attach(_) => (settled.unwrap_or(Exit::Success), none),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::fixture::{Story, plan};
+    use crate::problem::Kind;
+
+    fn ended(ending: Ending, unrecorded: Option<Problem>) -> Ended {
+        let story = Story::start(plan(2, 6)).build_half().built().push_half().pushed();
+        Ended {
+            ending,
+            state: story.rolling().finished().state,
+            unrecorded,
+            watched: false,
+        }
+    }
+
+    #[test]
+    fn an_engine_that_stopped_is_no_success_of_what_was_settled_before() {
+        let locked = Problem::new(Kind::Locked, "sento is being deployed already", "");
+        let ended = ended(Ending::Stopped(Some(locked.clone())), None);
+        assert_eq!(outcome(&ended), (Exit::Locked, &[locked][..]));
+    }
+
+    #[test]
+    fn what_keeps_the_last_facts_out_of_the_journal_is_told() {
+        let full = Problem::new(Kind::Unexpected, "the disk is full", "");
+        let ended = ended(Ending::Left, Some(full.clone()));
+        assert_eq!(outcome(&ended), (Exit::Hosts, &[full][..]));
+    }
 }

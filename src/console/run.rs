@@ -99,6 +99,8 @@ pub struct Ended {
     pub ending: Ending,
     /// Everything that was known, for the summary.
     pub state: State,
+    /// What kept the engine's last facts out of the journal when it was left.
+    pub unrecorded: Option<Problem>,
     /// Whether another process goes on driving it.
     pub watched: bool,
 }
@@ -223,46 +225,54 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
     drop(reader);
     drop(screen);
     let mut state = state;
-    let ending = ending.wrap_err("failed to draw on the terminal")?;
-    if let (Ending::Left | Ending::Signal(_) | Ending::TerminalGone | Ending::Attach(_), Some(actions)) =
-        (&ending, &source.actions)
-    {
-        leave(&ending, actions, source.updates, &mut state, &mut signals.int).await;
-    }
+    let reason = match &ending {
+        Ok(Ending::Left | Ending::Attach(_)) => Some("the operator left".to_owned()),
+        Ok(Ending::Signal(number)) => Some(format!("signal {number}")),
+        Ok(Ending::TerminalGone) => Some("the terminal vanished".to_owned()),
+        Ok(
+            Ending::NotStarted { .. } | Ending::Blocked(_) | Ending::Settled(_) | Ending::Stopped(_) | Ending::Reviewed,
+        ) => None,
+        Err(error) => Some(format!("the terminal cannot be drawn on: {error}")),
+    };
+    let unrecorded = match (reason, source.actions) {
+        (Some(reason), Some(actions)) => leave(&reason, &actions, source.updates, &mut state, &mut signals.int).await,
+        _ => None,
+    };
+    let ending = ending.wrap_err_with(|| match &state.plan {
+        Some(plan) if state.settled.is_none() && !view.look.passing => format!(
+            "failed to draw on the terminal; `quarterdeck attach {}` takes the deployment up again",
+            plan.id.short()
+        ),
+        Some(_) | None => "failed to draw on the terminal".to_owned(),
+    })?;
     let watched = view.role == Role::Watches;
-    Ok(Ended { ending, state, watched })
+    Ok(Ended {
+        ending,
+        state,
+        unrecorded,
+        watched,
+    })
 }
 
 /// Tells the engine and waits for its last facts, unless the operator interrupts that, too: what is lost then is looked
-/// for when the deployment is taken up again.
+/// for when the deployment is taken up again. Returns what kept the last facts out of the journal.
 async fn leave(
-    ending: &Ending,
+    reason: &str,
     actions: &mpsc::UnboundedSender<Action>,
     updates: Option<mpsc::UnboundedReceiver<Update>>,
     state: &mut State,
     interrupts: &mut Signal,
-) {
-    let reason = match ending {
-        Ending::Signal(number) => format!("signal {number}"),
-        Ending::TerminalGone => "the terminal vanished".to_owned(),
-        Ending::NotStarted { .. }
-        | Ending::Blocked(_)
-        | Ending::Left
-        | Ending::Settled(_)
-        | Ending::Stopped(_)
-        | Ending::Attach(_)
-        | Ending::Reviewed => "the operator left".to_owned(),
-    };
+) -> Option<Problem> {
     // An engine that is gone needs no word.
     let _ = actions.send(Action::Leave {
-        reason: Clean::line(&reason),
+        reason: Clean::line(reason),
     });
-    let Some(mut updates) = updates else { return };
+    let mut updates = updates?;
     let last_words = async {
         while let Some(update) = updates.recv().await {
             match update {
                 Update::Fact(fact) => state.apply(&fact),
-                Update::Stopped(_) => break,
+                Update::Stopped(problem) => return problem,
                 Update::Checks(_)
                 | Update::Ready(_)
                 | Update::Blocked(_)
@@ -273,13 +283,14 @@ async fn leave(
                 | Update::Notice(_) => {}
             }
         }
+        None
     };
     tokio::select! {
-        () = last_words => {}
-        () = sleep(LAST_WORDS) => {}
-        _ = interrupts.recv() => {}
+        unrecorded = last_words => unrecorded,
+        () = sleep(LAST_WORDS) => None,
+        _ = interrupts.recv() => None,
         // Never ends: it says why nothing happens.
-        () = patience() => {}
+        () = patience() => None,
     }
 }
 

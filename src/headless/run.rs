@@ -160,10 +160,11 @@ pub async fn run(
         Ending::WaitedOut => Some(format!("waited for {}", seconds(wait.unwrap_or_default()))),
         Ending::Unheard(_) => Some("nobody reads the output any more".to_owned()),
     };
-    if let Some(reason) = reason {
-        follower.leave(&reason).await;
-    }
-    follower.close(format, ending)
+    let unrecorded = match reason {
+        Some(reason) => follower.leave(&reason).await,
+        None => None,
+    };
+    follower.close(format, ending, unrecorded)
 }
 
 struct Follower<W> {
@@ -354,30 +355,33 @@ impl<W: Write> Follower<W> {
         None
     }
 
-    /// The engine has stopped.
+    /// The engine has stopped. Its problem counts whatever was settled before: what was asked of it has not been done.
     fn gone(&self, problem: Option<Problem>) -> Ending {
-        if self.state.settled.is_some() {
-            return Ending::Done;
-        }
-        let unexplained = || Problem::new(Kind::Unexpected, "the engine stopped without a word", "");
-        Ending::Problems(vec![problem.unwrap_or_else(unexplained)])
+        let problem = match problem {
+            Some(problem) => problem,
+            None if self.state.settled.is_some() => return Ending::Done,
+            None => Problem::new(Kind::Unexpected, "the engine stopped without a word", ""),
+        };
+        Ending::Problems(vec![problem])
     }
 
-    /// Tells the engine to stop driving and hears its last facts. A second signal ends that at once.
-    async fn leave(&mut self, reason: &str) {
+    /// Tells the engine to stop driving and hears its last facts. A second signal ends that at once. Returns what kept the
+    /// last facts out of the journal.
+    async fn leave(&mut self, reason: &str) -> Option<Problem> {
         let leave = Action::Leave {
             reason: Clean::line(reason),
         };
         if self.actions.send(leave).is_err() {
-            return;
+            return None;
         }
-        let _ = timeout(LAST_WORDS, async {
+        let last_words = timeout(LAST_WORDS, async {
             loop {
                 tokio::select! {
                     biased;
-                    Some(_) = self.interrupts.recv() => return,
+                    Some(_) = self.interrupts.recv() => return None,
                     update = self.updates.recv() => match update {
-                        None | Some(Update::Stopped(_)) => return,
+                        None => return None,
+                        Some(Update::Stopped(problem)) => return problem,
                         Some(update) => {
                             if let Update::Fact(recorded) = &update {
                                 self.state.apply(recorded);
@@ -389,12 +393,12 @@ impl<W: Write> Follower<W> {
                     },
                 }
             }
-        })
-        .await;
+        });
+        last_words.await.unwrap_or(None)
     }
 
     /// The exit code and the last lines.
-    fn close(mut self, format: Format, ending: Ending) -> io::Result<Ended> {
+    fn close(mut self, format: Format, ending: Ending, unrecorded: Option<Problem>) -> io::Result<Ended> {
         let settled = self.state.settled.map(|(outcome, _)| outcome.exit());
         let left = |otherwise: Exit| if was_sent(&self.state) { Exit::Left } else { otherwise };
         let exit = match &ending {
@@ -408,7 +412,9 @@ impl<W: Write> Follower<W> {
         let problems = match ending {
             Ending::Problems(problems) => problems,
             Ending::Unheard(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
-            Ending::Done | Ending::Interrupted(_) | Ending::WaitedOut | Ending::Unheard(_) => Vec::new(),
+            Ending::Done | Ending::Interrupted(_) | Ending::WaitedOut | Ending::Unheard(_) => {
+                Vec::from_iter(unrecorded)
+            }
         };
         let summary = Summary {
             state: &self.state,

@@ -180,8 +180,15 @@ async fn driven_so_far(script: &mut Script, story: &Story) {
     script.facts(story);
 }
 
+/// One code for a script: whatever was under way, `attach` takes it up.
 #[tokio::test(start_paused = true)]
-async fn waiting_ends_with_its_time_and_the_hosts_go_on() {
+async fn waiting_ends_with_its_time_and_its_code() {
+    for story in [rolling(), Story::start(plan(2, 8)).build_half()] {
+        assert_eq!(waited_out(story).await, Exit::Left);
+    }
+}
+
+async fn waited_out(story: Story) -> Exit {
     let (to_face, updates) = tokio::sync::mpsc::unbounded_channel();
     let (actions, mut from_face) = tokio::sync::mpsc::unbounded_channel();
     let (_interrupts, from_outside) = tokio::sync::mpsc::unbounded_channel();
@@ -201,7 +208,7 @@ async fn waiting_ends_with_its_time_and_the_hosts_go_on() {
     let engine = async {
         to_face.send(Update::Ready(Box::new(plan(2, 8)))).expect("it listens");
         assert_eq!(from_face.recv().await, Some(Action::Start));
-        for fact in rolling().facts {
+        for fact in story.facts {
             to_face.send(Update::Fact(fact)).expect("it listens");
         }
         let reason = Clean::line("waited for 10m00s");
@@ -209,7 +216,7 @@ async fn waiting_ends_with_its_time_and_the_hosts_go_on() {
         to_face.send(Update::Stopped(None)).expect("it listens");
     };
     let (ended, ()) = tokio::join!(run(handle, options, from_outside, &mut out), engine);
-    assert_eq!(ended.expect("a vector takes everything").exit, Exit::Left);
+    ended.expect("a vector takes everything").exit
 }
 
 /// A pipe whose reader has gone after a few lines.
@@ -441,4 +448,41 @@ async fn an_engine_that_stops_says_why_in_the_summary() {
         ),
         "{text}"
     );
+}
+
+/// Another process holds the lock with another deployment, the profile is another account's, or the disk fills up when the
+/// retry is recorded.
+#[tokio::test]
+async fn an_engine_that_stops_before_a_retry_is_no_success_of_what_was_settled_before() {
+    let locked = || Problem::new(Kind::Locked, "sento is being deployed already", "");
+    for stopped_early in [true, false] {
+        let mut story = rolling().finished();
+        let task = attach(false, Consent::Given);
+        let (ended, text) = follow(Format::Quiet, task, async |mut script: Script| {
+            if stopped_early {
+                script.facts(&story);
+            } else {
+                resumed(&script, &mut story);
+                assert!(matches!(script.asked().await, Action::CheckRetry(_)));
+            }
+            script.say(Update::Stopped(Some(locked())));
+        })
+        .await;
+        assert_eq!(ended.exit, Exit::Locked, "{text}");
+        assert!(text.starts_with("error: sento is being deployed already"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_the_last_facts_out_of_the_journal_is_in_the_summary() {
+    let (ended, text) = follow(Format::Quiet, deploy(), async |mut script: Script| {
+        driven_so_far(&mut script, &rolling()).await;
+        script.interrupts.send(Interrupt::Term).expect("the output listens");
+        assert!(matches!(script.asked().await, Action::Leave { .. }));
+        let full = Problem::new(Kind::Unexpected, "the disk is full", "free some space");
+        script.say(Update::Stopped(Some(full)));
+    })
+    .await;
+    assert_eq!(ended.exit, Exit::Left);
+    assert!(text.starts_with("error: the disk is full"), "{text}");
 }
