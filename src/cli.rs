@@ -18,7 +18,7 @@ use crate::rehearsal::{DockerChoice, Regions};
     about,
     after_help = "Without a command, `quarterdeck` deploys HEAD. Exit codes: 0 every host succeeded, 1 unexpected error, \
                   2 usage or configuration, 3 hosts did not succeed, 4 no host matched, 5 build or push failed, \
-                  6 credentials, 7 locked, 8 refused by a guard, 9 left while hosts were running, 10 cancelled, \
+                  6 credentials, 7 locked, 8 refused by a guard, 9 left while hosts were running or waited out, 10 cancelled, \
                   130/143 interrupted before anything was sent.",
     disable_help_subcommand = true
 )]
@@ -213,7 +213,7 @@ pub struct Drive {
     )]
     pub yes: Option<Consent>,
 
-    /// Without the console: leave after this time (`90s`, `15m`, `1h30m`), exit code 9; the hosts go on.
+    /// Without the console: leave after this time (`90s`, `15m`, `1h30m`), exit code 9; what was sent goes on.
     #[arg(long, value_name = "TIME", value_parser = time, env = "QUARTERDECK_WAIT_TIMEOUT")]
     pub wait_timeout: Option<Duration>,
 }

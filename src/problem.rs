@@ -100,7 +100,7 @@ pub enum Exit {
     Locked = 7,
     /// A guard refused.
     Guard = 8,
-    /// Left, or the wait timed out, while hosts were still running.
+    /// Left while hosts were still running, or `--wait-timeout` was over, whatever was sent by then.
     Left = 9,
     /// Cancelled by the operator.
     Cancelled = 10,
