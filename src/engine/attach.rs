@@ -185,7 +185,9 @@ async fn claim(attach: &Attach, plan: &Plan, state: &mut State, ends: &mut Ends)
     };
     match attach.ledger.holder(plan).await {
         Some(held) if held.deployment == plan.id => watch(attach, plan, state, ends, held.problem).await,
-        Some(_) | None => Err(locked),
+        Some(_) => Err(locked),
+        // It has ended between the two looks.
+        None => attach.ledger.claim(plan, &attach.driver).await.map(Some),
     }
 }
 
@@ -207,6 +209,10 @@ async fn watch(
                 Some(Action::TakeOver) => match attach.ledger.claim(plan, &attach.driver).await {
                     Ok(claim) => return Ok(Some(claim)),
                     Err(problem) => {
+                        // As with a first attach, nobody waits here for another deployment's end.
+                        if attach.ledger.holder(plan).await.is_some_and(|held| held.deployment != plan.id) {
+                            return Err(problem);
+                        }
                         // If it is still nobody's at the next look, that is said again.
                         orphaned = false;
                         ends.say(Update::Notice(problem));

@@ -20,7 +20,8 @@ use crate::state::Driver;
 use crate::text::Clean;
 use crate::words::date_and_time;
 
-/// How often a lock without a name inside is tried again: a look at it takes microseconds.
+/// How often a lock is tried again before it counts as held: a look at it takes microseconds, and may be at one that has
+/// nobody's name in it yet, or still the name of a process that was killed.
 const TRIES: u32 = 10;
 /// Between two of these.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -107,12 +108,10 @@ impl Claim {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) => match read(&mut file) {
-                    Some(by) => return Err(by.problem()),
-                    // Somebody only looks who drives, or has just taken it and not written its name yet.
-                    None if tries < TRIES => std::thread::sleep(PAUSE),
-                    None => return Err(unnamed(&path)),
-                },
+                Err(TryLockError::WouldBlock) if tries < TRIES => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(read(&mut file).map_or_else(|| unnamed(&path), |by| by.problem()));
+                }
                 Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
             }
             tries += 1;

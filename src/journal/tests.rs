@@ -207,6 +207,26 @@ fn a_second_process_cannot_drive_the_same_environment_and_is_told_who_does() {
     claim::Claim::take(dir.path(), &holder).expect("is free again");
 }
 
+/// A process that was killed leaves its name in the lock.
+#[test]
+fn a_look_at_a_lock_with_a_dead_name_takes_nobodys_turn() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let holder = Holder::of(&plan(1, 1), &driver());
+    let claim = claim::Claim::take(dir.path(), &holder).expect("is free");
+    let path = dir.path().join("locks").join("sento@qa.lock");
+    let name = std::fs::read(&path).expect("has a name");
+    drop(claim);
+    std::fs::write(&path, name).expect("takes it again");
+    let looks = std::fs::File::open(&path).expect("is there");
+    looks.lock_shared().expect("nobody drives");
+    std::thread::scope(|scope| {
+        let claim = scope.spawn(|| claim::Claim::take(dir.path(), &holder).map(drop));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        drop(looks);
+        claim.join().expect("ends").expect("is free");
+    });
+}
+
 #[test]
 fn a_driven_deployment_is_running_in_the_history() {
     let dir = tempfile::tempdir().expect("a temporary folder");

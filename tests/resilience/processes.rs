@@ -295,3 +295,25 @@ async fn a_watcher_sees_the_end_that_the_driver_sees() {
     assert_eq!(rows(&second.state), rows(&first.state));
     assert_eq!(second.count(|fact| matches!(fact, Fact::DeploymentResumed { .. })), 0);
 }
+
+/// While nobody drove it, somebody began another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_whose_turn_went_to_another_deployment_is_told_so_and_stops() {
+    let scene = scene().await;
+    let mut first = scene.start().await;
+    first.until("the sends", |process| process.has_sent(EAST)).await;
+    let mut second = scene.attach();
+    second.until("the watch", |process| process.watching.is_some()).await;
+    let mut third = scene.planned().await;
+    first.leave().await;
+    drop(first);
+    third.act(Action::Start);
+    third.until("its start", |process| process.state.plan.is_some()).await;
+    second.until("the orphan", |process| process.orphaned).await;
+    second.act(Action::TakeOver);
+    second.until("its end", |process| process.stopped.is_some()).await;
+    let stopped = second.stopped.flatten().expect("it says why");
+    assert_eq!(stopped.kind, Kind::Locked);
+    let other = third.state.plan.as_ref().expect("it has begun").id.short();
+    assert!(stopped.what.as_str().contains(&other.to_string()), "{stopped}");
+}
