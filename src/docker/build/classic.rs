@@ -22,7 +22,7 @@ static STEP: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of the builder itself.
 static ASIDE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^( ---> (Running in )?[0-9a-f]{12}|Removing intermediate container [0-9a-f]{12}|--> [0-9a-f]{10,64}|Successfully tagged .*|COMMIT .*|)$",
+        r"^( ---> ?((Running in )?[0-9a-f]{12})?|Removing intermediate container [0-9a-f]{12}|--> [0-9a-f]{10,64}|Successfully tagged .*|COMMIT .*|)$",
     )
     .expect("the pattern is constant and compiles")
 });
@@ -204,6 +204,22 @@ impl Classic {
     fn end(&mut self, record: &mut Recorder, now: Millis) {
         if let Some(current) = &self.current {
             record.done(current.at, current.cached, now.since(current.since));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_builders_own_words_are_told_from_a_commands() {
+        // The base `scratch` has no id to name.
+        for own in [" ---> ", " --->", " ---> 0ce5fc85d684", " ---> Running in 25fe4e823570"] {
+            assert!(ASIDE.is_match(own), "{own:?}");
+        }
+        for printed in [" ---> ready", "---> 0ce5fc85d684", " ---> Running in circles"] {
+            assert!(!ASIDE.is_match(printed), "{printed:?}");
         }
     }
 }
