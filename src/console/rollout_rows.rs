@@ -194,12 +194,7 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
         if let SendPhase::Unknown(problem) = &send.phase {
             let what = format!("unknown whether SSM has it: {}", problem.what);
             notes.push((0, theme.attention, what));
-            let remedy = if ctx.view.drives() {
-                format!("→ {}; A takes it as never sent", problem.remedy)
-            } else {
-                format!("→ {}", problem.remedy)
-            };
-            notes.push((1, Style::new(), remedy));
+            notes.push((1, Style::new(), format!("→ {}", problem.remedy)));
         }
     }
     let open = rollout.sends.iter().rfind(|send| !send.is_over());

@@ -8,7 +8,6 @@ use std::os::unix::net::UnixStream;
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossterm::event::{
@@ -178,8 +177,13 @@ pub(super) enum FromTerminal {
 /// it says so and ends, where crossterm's own reader would spin for ever (crossterm issue 793).
 pub(super) struct Reader {
     stop: UnixStream,
-    thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended.
+    ended: std::sync::mpsc::Receiver<()>,
 }
+
+/// How long the end of the thread is waited for. A terminal that vanishes between two looks at it leaves crossterm
+/// spinning: the process must end all the same, and the thread with it.
+const GOODBYE: Duration = Duration::from_millis(250);
 
 impl Reader {
     /// Starts it.
@@ -189,27 +193,21 @@ impl Reader {
     pub fn start() -> io::Result<(Self, mpsc::UnboundedReceiver<FromTerminal>)> {
         let (events, receiver) = mpsc::unbounded_channel();
         let (stop, stopped) = UnixStream::pair()?;
-        let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        let (ending, ended) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            let _ending: std::sync::mpsc::Sender<()> = ending;
             if read(&stopped, &events).is_err() {
                 let _ = events.send(FromTerminal::Gone);
             }
         })?;
-        Ok((
-            Self {
-                stop,
-                thread: Some(thread),
-            },
-            receiver,
-        ))
+        Ok((Self { stop, ended }, receiver))
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         let _ = self.stop.shutdown(std::net::Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(GOODBYE);
     }
 }
 

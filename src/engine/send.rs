@@ -151,7 +151,7 @@ pub(super) async fn reconcile(means: Means, send: Send, lost: Problem) -> Vec<Fa
                     send.token,
                     crate::words::seconds(means.pace.visibility)
                 ),
-                "look at Run Command's history in the AWS console for that Comment; if it is not there, abandon the send and send again",
+                "look for that Comment in Run Command's history; if it is not there, `A` in the console takes it as never sent",
             ),
             token: send.token,
         },

@@ -40,6 +40,9 @@ pub(super) fn commands(state: &State) -> Vec<String> {
     if more > 0 {
         lines.push(format!("# and {more} more like these"));
     }
+    if !lines.is_empty() {
+        lines.insert(0, "# or, without Quarterdeck, the same retry:".to_owned());
+    }
     lines
 }
 

@@ -110,9 +110,26 @@ impl Summary<'_> {
         for (lane, rollout, host) in self.unsuccessful() {
             lines.push(format!("  {} {}: {}", lane.region, rollout.name, host_words(host)));
         }
-        if self.state.settled.is_some() && counts.waiting > 0 {
-            lines.push(format!("{} not told to pull the image", were(counts.waiting)));
+        if self.state.settled.is_some() {
+            let open = self.untold(true);
+            if open > 0 {
+                let hosts = plural(open, "host");
+                lines.push(format!(
+                    "nobody knows whether {hosts} were told to pull the image: do not deploy again before you have looked"
+                ));
+            }
+            let untold = self.untold(false);
+            if untold > 0 {
+                lines.push(format!("{} not told to pull the image", were(untold)));
+            }
         }
+    }
+
+    /// How many hosts wait in rollouts of which a send is unknown, or in the others.
+    fn untold(&self, unknown: bool) -> usize {
+        let rollouts = self.state.lanes.iter().flat_map(|lane| &lane.rollouts);
+        let such = rollouts.filter(|rollout| rollout.has_unknown_send() == unknown);
+        such.map(|rollout| rollout.counts.waiting).sum()
     }
 
     fn next_lines(&self, lines: &mut Vec<String>) {
@@ -138,18 +155,21 @@ impl Summary<'_> {
         if self.state.settled.is_none() {
             return vec![format!("quarterdeck attach {id}")];
         }
+        let mut rollouts = self.state.lanes.iter().flat_map(|lane| &lane.rollouts);
+        let mut next = Vec::new();
+        if rollouts.any(RolloutState::has_unknown_send) {
+            next.push(format!("quarterdeck attach {id}"));
+        }
         if self.state.counts().unsuccessful() == 0 {
-            return Vec::new();
+            return next;
         }
         let name = if plan.environment.protected {
             format!("={}", plan.environment.name)
         } else {
             String::new()
         };
-        let mut next = vec![
-            format!("quarterdeck show {id}"),
-            format!("quarterdeck attach {id} --retry unsuccessful --yes{name}"),
-        ];
+        next.push(format!("quarterdeck show {id}"));
+        next.push(format!("quarterdeck attach {id} --retry unsuccessful --yes{name}"));
         next.extend(retype::commands(self.state));
         next
     }

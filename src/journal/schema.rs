@@ -157,7 +157,8 @@ pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
         ErrorCode::DiskFull => Problem::new(
             Kind::Unexpected,
             format!("the disk is full: {file} cannot grow"),
-            "free some space and run it again: everything recorded so far is kept, and nothing goes on unrecorded",
+            "free some space, then take it up with `quarterdeck attach`: everything recorded so far is kept, and nothing goes \
+             on unrecorded",
         ),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Problem::new(
             Kind::Config,

@@ -492,12 +492,17 @@ impl RolloutState {
         })
     }
 
+    /// Whether there is a send of which nobody knows whether SSM has it.
+    pub fn has_unknown_send(&self) -> bool {
+        let mut sends = self.sends.iter();
+        sends.any(|send| matches!(send.phase, SendPhase::Unknown(_)))
+    }
+
     /// Whether its last command was cancelled before it went out, and nobody wonders about another one.
     fn was_cancelled(&self) -> bool {
-        let mut sends = self.sends.iter();
-        let wondered = sends.any(|send| matches!(send.phase, SendPhase::Unknown(_)));
         let last = self.sends.last();
-        !wondered && last.is_some_and(|send| send.cancel_intended && matches!(send.phase, SendPhase::Refused(_)))
+        !self.has_unknown_send()
+            && last.is_some_and(|send| send.cancel_intended && matches!(send.phase, SendPhase::Refused(_)))
     }
 
     /// Whether its command ended without a single host: the tags matched nothing, which SSM calls a success.

@@ -86,7 +86,7 @@ async fn a_send_that_cannot_be_found_is_asked_about_abandoned_and_sent_again() {
         unreachable!("it was found to be");
     };
     assert!(problem.what.as_str().contains(lost.as_str()), "{problem}");
-    assert!(problem.remedy.as_str().contains("abandon the send"), "{problem}");
+    assert!(problem.remedy.as_str().contains("takes it as never sent"), "{problem}");
 
     let (region, rollout) = (Region::new(EAST), RolloutName::new(name));
     process.act(Action::Resend(region.clone(), rollout.clone()));

@@ -222,10 +222,7 @@ impl Drive {
     /// Sends a rollout's first command again. Never while a command may be out there.
     async fn resend(&mut self, region: Region, rollout: RolloutName) -> Result<(), Problem> {
         let state = self.state.lane(&region).and_then(|lane| lane.rollout(&rollout));
-        let unknown = state.is_some_and(|rollout| {
-            let mut sends = rollout.sends.iter();
-            sends.any(|send| matches!(send.phase, SendPhase::Unknown(_)))
-        });
+        let unknown = state.is_some_and(RolloutState::has_unknown_send);
         if state.is_some_and(RolloutState::can_be_resent) {
             let first = state.and_then(|rollout| rollout.sends.first());
             let to = first.map_or(SendTo::Targets, |send| send.to.clone());
