@@ -23,6 +23,7 @@ pub mod headless;
 pub mod journal;
 pub mod mask;
 pub mod names;
+mod pages;
 pub mod plan;
 pub mod problem;
 pub mod rehearsal;

@@ -38,7 +38,7 @@ pub enum Act {
     HalfLists,
     /// The first invocation's or command's status is a word that nobody knows; its status says that it goes on.
     UnknownWord(String),
-    /// The listing gives the page token again that it was asked with, or an invented one.
+    /// A further page of a listing gives the page token again that it was asked with.
     SamePageToken,
 }
 
@@ -257,8 +257,9 @@ impl Act {
                 }
             }
             Self::SamePageToken => {
-                let token = asked.get("NextToken").cloned();
-                body["NextToken"] = token.unwrap_or_else(|| json!("the-same-page-again"));
+                if let Some(token) = asked.get("NextToken") {
+                    body["NextToken"] = token.clone();
+                }
             }
             Self::Throttle
             | Self::ServerError(_)

@@ -1,6 +1,7 @@
 //! Lists that lag, lack, lie or lead in circles.
 
-use quarterdeck::engine::Action;
+use quarterdeck::engine::{Action, Clock};
+use quarterdeck::names::Millis;
 use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::state::{Fact, HostStatus, Outcome, Selection};
 
@@ -91,4 +92,38 @@ async fn a_page_token_that_repeats_is_told_and_the_reading_starts_over() {
         .until("the trouble's end", |process| process.poll(EAST).trouble.is_none())
         .await;
     assert!(faults.struck(rule) > 0);
+}
+
+/// No reading of it comes to an end, and no waiting either: it is closed with what was read.
+#[tokio::test]
+async fn a_command_whose_pages_lead_in_circles_is_given_up_past_its_deadline() {
+    let scene = Scene::set("regions = [\"us-east-1\"]\nhosts = 90\n").await;
+    let faults = scene.rehearsal.faults();
+    faults.add(Rule::on("ListCommandInvocations", Act::SamePageToken));
+    let mut process = scene.start().await;
+    process
+        .until("a circle", |process| {
+            let circles = |problem: &quarterdeck::problem::Problem| problem.what.as_str().contains("in circles");
+            process.has_sent(EAST) && process.waits(EAST).is_some_and(circles)
+        })
+        .await;
+    process.leave().await;
+    let later = Clock::new(|| Millis(Millis::now().0 + 20 * 60 * 1000));
+    let mut process = scene.attach_by(later);
+    process.settled().await;
+    assert_eq!(process.count(|fact| matches!(fact, Fact::CommandEnded { .. })), 2);
+}
+
+/// One page a look is progress, too.
+#[tokio::test]
+async fn a_reading_that_aws_breaks_off_at_every_page_comes_to_its_end() {
+    let scene = Scene::set("regions = [\"us-east-1\"]\nhosts = 90\n").await;
+    let faults = scene.rehearsal.faults();
+    // One call is answered and the next is throttled, as often as the client makes it again, so that no two pages come
+    // in one look.
+    let list = || Rule::on("ListCommandInvocations", Act::Throttle);
+    let rules = [list().every(3), list().every(2)].map(|rule| faults.add(rule));
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    assert!(rules.iter().all(|rule| faults.struck(*rule) > 1));
 }

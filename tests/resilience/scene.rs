@@ -186,6 +186,11 @@ impl Scene {
 
     /// A process that takes up the deployment that the journal has.
     pub fn attach(&self) -> Process {
+        self.attach_by(Clock::default())
+    }
+
+    /// The same on a machine with this clock.
+    pub fn attach_by(&self, clock: Clock) -> Process {
         Process::of(attach(Attach {
             facts: self.facts(),
             secrets: Secrets::of(&self.config),
@@ -194,7 +199,7 @@ impl Scene {
             driver: driver(2),
             logs: self.state_dir().join("logs"),
             pace: PACE,
-            clock: Clock::default(),
+            clock,
         }))
     }
 

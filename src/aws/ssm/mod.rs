@@ -5,7 +5,6 @@ mod hosts;
 mod output;
 mod sent;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,6 +20,7 @@ use crate::engine::ports::{
     UnderWay,
 };
 use crate::names::{CommandId, HostId, Millis, Token};
+use crate::pages::Pages;
 use crate::plan::{ExpectedHost, Target};
 use crate::problem::Kind;
 use crate::state::{HostStatus, Output};
@@ -357,33 +357,11 @@ impl SdkSsm {
                 break;
             }
         }
-        if pages.repeated {
+        if pages.circles() {
             // "Not there" would be a guess, and a guess could send a deployment twice.
             return Err(call.unknown("gave a page twice, so the list can't be read to its end", "try again"));
         }
         Ok(())
-    }
-}
-
-/// The pages of a listing: they end where the next token is absent, empty, or one that was followed before.
-#[derive(Debug, Default)]
-struct Pages {
-    next: Option<String>,
-    followed: HashSet<String>,
-    repeated: bool,
-}
-
-impl Pages {
-    fn token(&self) -> Option<String> {
-        self.next.clone()
-    }
-
-    /// Whether there is another page.
-    fn go_on(&mut self, next: Option<&str>) -> bool {
-        self.next = next.filter(|token| !token.is_empty()).map(str::to_owned);
-        let Some(token) = &self.next else { return false };
-        self.repeated = !self.followed.insert(token.clone());
-        !self.repeated
     }
 }
 
@@ -459,16 +437,6 @@ fn document_arn(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_end_at_an_absent_an_empty_or_a_known_token() {
-        let mut pages = Pages::default();
-        assert!(pages.go_on(Some("a")) && pages.go_on(Some("b")));
-        assert_eq!(pages.token().as_deref(), Some("b"));
-        assert!(!pages.go_on(Some("a")) && pages.repeated);
-        assert!(!Pages::default().go_on(None));
-        assert!(!Pages::default().go_on(Some("")));
-    }
 
     #[test]
     fn the_filter_takes_whole_seconds_rounded_down() {

@@ -13,7 +13,8 @@ pub(super) use tracker::Tracker;
 use super::means::Means;
 use super::ports::{AwsError, Ssm};
 use super::work::{Event, Waiter};
-use crate::names::Region;
+use crate::names::{Millis, Region};
+use crate::pages::Pages;
 use crate::problem::{Kind, Problem};
 use crate::state::live::{Poll, Progress};
 use crate::text::Clean;
@@ -22,8 +23,6 @@ use crate::text::Clean;
 const UNANSWERED: u32 = 3;
 /// Looks are up to this share of the interval early, so that regions do not look in step.
 const JITTER: f64 = 0.15;
-/// Pages of one reading at most: ten thousand hosts and as many again. More is a token that leads in circles.
-const PAGES: usize = 400;
 
 /// Follows commands until `commands` closes.
 pub(super) async fn run(means: Means, region: Region, mut commands: mpsc::UnboundedReceiver<Tracker>) {
@@ -65,6 +64,16 @@ pub(super) async fn run(means: Means, region: Region, mut commands: mpsc::Unboun
 struct Followed {
     tracker: Tracker,
     since: Instant,
+    /// How far the last whole reading came, where AWS broke it off: of a large fleet, one that began anew at each
+    /// throttled page would never come to its end.
+    broken_off: Option<Reading>,
+}
+
+/// A reading on its way through the pages.
+struct Reading {
+    pages: Pages,
+    /// When its first page was asked for. Its end says nothing about anything later.
+    since: Millis,
 }
 
 struct Poller {
@@ -84,6 +93,7 @@ impl Poller {
         self.trackers.push(Followed {
             tracker,
             since: Instant::now(),
+            broken_off: None,
         });
     }
 
@@ -158,15 +168,15 @@ impl Poller {
         self.poll.calls += 1;
         let counts = self.ssm.counts(&command).await?;
         let reads = self.trackers[at].tracker.look(counts);
-        let mut whole = false;
+        let mut whole = None;
         for read in reads {
-            self.read(at, read).await?;
-            whole |= read == Read::All;
+            let since = self.read(at, read).await?;
+            whole = whole.or(Some(since).filter(|_| read == Read::All));
         }
-        if !whole {
+        let Some(since) = whole else {
             return Ok(false);
-        }
-        let closed = self.trackers[at].tracker.close(self.means.clock.now());
+        };
+        let closed = self.trackers[at].tracker.close(since);
         let over = closed.is_some();
         if let Some(facts) = closed {
             self.means.tell(Event::Facts(facts));
@@ -174,33 +184,53 @@ impl Poller {
         Ok(over)
     }
 
-    /// Reads pages to the last one; each page's news goes out at once.
-    async fn read(&mut self, at: usize, read: Read) -> Result<(), AwsError> {
+    /// Reads pages to the last one, and returns when the first of them was asked for.
+    async fn read(&mut self, at: usize, read: Read) -> Result<Millis, AwsError> {
+        let mut reading = match self.trackers[at].broken_off.take() {
+            Some(reading) if read == Read::All => reading,
+            Some(_) | None => Reading {
+                pages: Pages::default(),
+                since: self.means.clock.now(),
+            },
+        };
+        match self.turn(at, read, &mut reading.pages).await {
+            Ok(()) => Ok(reading.since),
+            Err(error) => {
+                // What was refused may be the token.
+                let begun = read == Read::All && reading.pages.token().is_some();
+                let goes_on = begun && !matches!(error, AwsError::Refused(_));
+                self.trackers[at].broken_off = Some(reading).filter(|_| goes_on);
+                Err(error)
+            }
+        }
+    }
+
+    /// Turns `pages` to the last one; each page's news goes out at once.
+    async fn turn(&mut self, at: usize, read: Read, pages: &mut Pages) -> Result<(), AwsError> {
         let only = match read {
             Read::All => None,
             Read::Only(only) => Some(only),
         };
         let command = self.trackers[at].tracker.command.clone();
-        let mut token: Option<String> = None;
-        for _ in 0..PAGES {
+        loop {
             self.poll.calls += 1;
+            let token = pages.token();
             let page = self.ssm.invocations(&command, only, token.as_deref()).await?;
             let tracker = &mut self.trackers[at].tracker;
-            let facts: Vec<_> = page
-                .invocations
-                .into_iter()
-                .filter_map(|seen| tracker.take(seen))
-                .collect();
+            let seen = page.invocations.into_iter();
+            let facts: Vec<_> = seen.filter_map(|seen| tracker.take(seen)).collect();
             if !facts.is_empty() {
                 self.means.tell(Event::Facts(facts));
             }
-            match page.next.filter(|next| !next.is_empty()) {
-                None => return Ok(()),
-                Some(next) if Some(&next) == token.as_ref() => break,
-                Some(next) => token = Some(next),
+            if !pages.go_on(page.next.as_deref()) {
+                break;
             }
         }
-        Err(AwsError::Unknown(Problem::new(
+        if !pages.circles() {
+            return Ok(());
+        }
+        // Whoever waits for the end of a circle waits for ever: past the command's deadline it is given up.
+        Err(AwsError::Refused(Problem::new(
             Kind::Unexpected,
             format!(
                 "{}: ListCommandInvocations of {command} leads in circles: its page token repeats",
