@@ -143,6 +143,14 @@ impl DeploymentId {
         text[text.len() - 8..].to_owned()
     }
 
+    /// When it was made, by the clock of the machine that made it; `None` for an id that is no UUIDv7.
+    pub fn made_at(&self) -> Option<Millis> {
+        let timestamp = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?;
+        let (seconds, nanos) = timestamp.to_unix();
+        let millis = i64::try_from(seconds).ok()?.checked_mul(1000)?;
+        Some(Millis(millis + i64::from(nanos / 1_000_000)))
+    }
+
     /// Whether these digits, without dashes, are the start of it, its end, or the start of its short form.
     pub fn is_called(&self, digits: &str) -> bool {
         let text = self.0.simple().to_string();
@@ -243,5 +251,13 @@ mod tests {
         let id = DeploymentId::generate();
         assert_eq!(id.to_string().parse::<DeploymentId>().expect("the text is a UUID"), id);
         assert!(id.to_string().ends_with(&id.short()));
+    }
+
+    #[test]
+    fn a_deployment_id_says_when_it_was_made_if_it_can() {
+        let id = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse::<DeploymentId>();
+        let made = id.expect("it is the UUIDv7 of RFC 9562's appendix").made_at();
+        assert_eq!(made, Some(Millis(1_645_557_742_000)));
+        assert_eq!(DeploymentId::from_u128(7).made_at(), None);
     }
 }

@@ -69,6 +69,7 @@ fn drive(
     let attach = engine::Attach {
         facts: found.facts,
         secrets: found.secrets,
+        notices: found.notices,
         connect: access.connect(&plan),
         ledger: session.journal.clone(),
         driver: session::driver(),

@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub facts: Vec<Recorded>,
     /// What neither of them holds.
     pub secrets: Secrets,
+    /// What could not be found out.
+    pub notices: Vec<Problem>,
 }
 
 /// Finds the deployment in the journal, or else in SSM.
@@ -119,7 +121,19 @@ async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: W
     let plan = plan(&facts)?;
     refuse_the_wrong_world(&plan, access)?;
     let secrets = secrets(&plan, access, Some(adopted.secrets));
-    Ok(Found { plan, facts, secrets })
+    let notices = adopted.unasked.iter().map(|(region, problem)| {
+        Problem::new(
+            problem.kind,
+            format!("{region}: left out, since it could not be asked: {}", problem.what),
+            "what was sent there is neither shown nor followed here; attach once it answers, with another --state-dir",
+        )
+    });
+    Ok(Found {
+        plan,
+        facts,
+        secrets,
+        notices: notices.collect(),
+    })
 }
 
 /// A deployment that the journal has.
@@ -134,27 +148,51 @@ pub(super) async fn known(session: &Session, access: &Access, id: DeploymentId) 
     // SSM is asked for the values of parameters that neither journal nor configuration has, and a rehearsal's stand-ins
     // whether they are this deployment's.
     let asked = plan.is_adopted() || plan.rehearsal || access.config.is_none() && has_secrets(&plan);
-    let remembered = if asked && was_sent(&State::replay(&facts)) {
-        Some(remembered(access, &plan).await?)
+    let (remembered, notices) = if asked && was_sent(&State::replay(&facts)) {
+        let (secrets, notices) = remembered(access, &plan).await?;
+        (Some(secrets), notices)
     } else {
-        None
+        (None, Vec::new())
     };
     let secrets = secrets(&plan, access, remembered);
-    Ok(Found { plan, facts, secrets })
+    Ok(Found {
+        plan,
+        facts,
+        secrets,
+        notices,
+    })
 }
 
-/// What SSM remembers of a deployment that the journal has. Its lists lag behind SendCommand, and a deployment whose process
-/// died a moment ago has only just sent.
-async fn remembered(access: &Access, plan: &Plan) -> Result<Secrets, Problem> {
-    let adopt = || adopt(access, access.of_plan(plan), Whose::Deployment(plan.id));
-    for _ in 1..LOOKS {
-        match adopt().await {
-            Ok(adopted) => return Ok(adopted.secrets),
-            Err(problem) if problem.kind == Kind::Config => tokio::time::sleep(LOOK).await,
-            Err(problem) => return Err(problem),
+/// What SSM remembers of a deployment that the journal has, and what it could not be asked for: only a retry needs it. Its
+/// lists lag behind SendCommand, and a deployment whose process died a moment ago has only just sent.
+async fn remembered(access: &Access, plan: &Plan) -> Result<(Secrets, Vec<Problem>), Problem> {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        match adopt(access, access.of_plan(plan), Whose::Deployment(plan.id)).await {
+            Ok(adopted) => {
+                let unasked = adopted.unasked.iter();
+                let notices = unasked.map(|(region, problem)| unanswered(region.as_str(), problem));
+                return Ok((adopted.secrets, notices.collect()));
+            }
+            Err(problem) if problem.kind == Kind::Config && looks < LOOKS => tokio::time::sleep(LOOK).await,
+            // Whether a rehearsal's stand-ins are this deployment's has to be known. Nor is it any use to go on without
+            // credentials.
+            Err(problem) if plan.rehearsal || problem.kind != Kind::Unexpected => return Err(problem),
+            Err(problem) => return Ok((Secrets::default(), vec![unanswered("SSM", &problem)])),
         }
     }
-    Ok(adopt().await?.secrets)
+}
+
+fn unanswered(who: &str, problem: &Problem) -> Problem {
+    Problem::new(
+        problem.kind,
+        format!(
+            "{who}: could not be asked for the parameters that were sent: {}",
+            problem.what
+        ),
+        "hosts are followed all the same; attach again once it answers, before hosts there are retried",
+    )
 }
 
 async fn adopt(access: &Access, accounts: Accounts, whose: Whose) -> Result<Adopted, Problem> {

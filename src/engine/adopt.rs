@@ -12,22 +12,24 @@ use secrecy::ExposeSecret;
 
 use super::ports::{AwsError, Recipients, RegionPorts, SentCommand, Ssm};
 use super::secrets::Secrets;
+use super::setup::CLOCK_SKEW;
 use crate::config::{Config, Parameter};
 use crate::names::{CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
+use crate::pages::Pages;
 use crate::plan::{
     Commit, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Ping, Plan, Repository, RolloutPlan,
     Source, Target, UNKNOWN,
 };
 use crate::problem::{Kind, Problem};
-use crate::state::{Driver, Fact, SendTo};
+use crate::state::{Driver, Fact, SendTo, State};
 use crate::text::Clean;
 
-/// How often a read is tried when AWS asks to slow down or does not answer.
+/// How often a read is made when AWS asks to slow down.
 const TRIES: u32 = 5;
-/// The pause before the first of them, doubled for each.
+/// How often it is made when nobody answers: the client has waited for an answer several times by then.
+const UNANSWERED: u32 = 2;
+/// The pause before the second of them, doubled for each.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-/// Pages of one command's invocations at most: ten thousand hosts and as many again. More is a token that leads in circles.
-const PAGES: usize = 400;
 /// Values of a filter that DescribeInstanceInformation takes (service model).
 const FILTER_VALUES: usize = 100;
 
@@ -51,9 +53,11 @@ pub struct Adopted {
     pub facts: Vec<Fact>,
     /// The parameters' values. SSM does not say which of them are secret, so the plan holds none of them.
     pub secrets: Secrets,
+    /// The regions that could not be asked, and why: facts and secrets have nothing of them.
+    pub unasked: Vec<(Region, Problem)>,
 }
 
-/// Looks for a deployment's commands in `regions`.
+/// Looks for a deployment's commands in `regions`. Some of these may be out of reach, as long as another has some.
 ///
 /// # Errors
 /// AWS's problem, or that SSM remembers no such command: it forgets commands after 30 days.
@@ -65,25 +69,25 @@ pub async fn adopt(
     rehearsal: bool,
     now: Millis,
 ) -> Result<Adopted, Problem> {
+    let mut unasked = Vec::new();
     let deployment = match &whose {
         Whose::Deployment(id) => *id,
-        Whose::Called(name) => by_name(regions, name).await?,
+        Whose::Called(name) => by_name(regions, name, &mut unasked).await?,
         Whose::Command(region, command) => by_command(regions, region, command).await?,
     };
-    let lanes = join_all(
-        regions
-            .iter()
-            .map(|(region, ports)| lane(deployment, region, ports, config)),
-    )
-    .await;
-    let lanes: Vec<Lane> = lanes
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .flatten()
-        .collect();
+    let asked = regions
+        .iter()
+        .filter(|(region, _)| unasked.iter().all(|(other, _)| other != *region));
+    let looks = asked.map(|(region, ports)| async move { (region, lane(deployment, region, ports, config).await) });
+    let mut lanes = Vec::new();
+    for (region, look) in join_all(looks).await {
+        match look {
+            Ok(lane) => lanes.extend(lane),
+            Err(problem) => unasked.push((region.clone(), problem)),
+        }
+    }
     if lanes.is_empty() {
-        return Err(none(&deployment.to_string(), regions));
+        return Err(nothing(&deployment.to_string(), regions, unasked));
     }
     let mut secrets = Secrets::default();
     let mut facts = Vec::new();
@@ -97,26 +101,11 @@ pub async fn adopt(
                 continue;
             };
             secrets.remember(&region, &rollout, &sent.request.parameters);
-            facts.push(Fact::SendIntended {
-                region,
-                rollout,
-                token: sent.request.token.clone(),
-                to: match &sent.request.to {
-                    Recipients::Targets(_) => SendTo::Targets,
-                    Recipients::Hosts(hosts) => SendTo::Hosts(hosts.clone()),
-                },
-            });
-            facts.push(Fact::SendAccepted {
-                token: sent.request.token.clone(),
-                command: sent.accepted.command.clone(),
-                expires_at: sent.accepted.expires_at,
-                adopted: true,
-            });
+            facts.extend(told(sent, region, rollout));
         }
     }
-    let looked = names(regions);
     let started = Fact::DeploymentStarted {
-        plan: Box::new(plan(deployment, lanes, config, &looked, rehearsal, now)),
+        plan: Box::new(plan(deployment, lanes, config, (regions, &unasked), rehearsal, now)),
         driver,
     };
     facts.insert(0, started);
@@ -124,18 +113,94 @@ pub async fn adopt(
         deployment,
         facts,
         secrets,
+        unasked,
     })
 }
 
-async fn by_name(regions: &BTreeMap<Region, RegionPorts>, name: &str) -> Result<DeploymentId, Problem> {
-    let digits = name.to_ascii_lowercase().replace('-', "");
-    let lists = join_all(regions.values().map(|ports| patiently(|| ports.ssm.sent(Token::OURS))));
-    let mut found = BTreeSet::new();
-    for list in lists.await {
-        let tokens = list?.into_iter().filter_map(|sent| sent.request.token.parts());
-        found.extend(tokens.map(|(id, ..)| id).filter(|id| id.is_called(&digits)));
+/// What a journal says of a command that another machine sent.
+fn told(sent: &SentCommand, region: Region, rollout: RolloutName) -> [Fact; 2] {
+    let token = &sent.request.token;
+    let intended = Fact::SendIntended {
+        region,
+        rollout,
+        token: token.clone(),
+        to: match &sent.request.to {
+            Recipients::Targets(_) => SendTo::Targets,
+            Recipients::Hosts(hosts) => SendTo::Hosts(hosts.clone()),
+        },
+    };
+    let accepted = Fact::SendAccepted {
+        token: token.clone(),
+        command: sent.accepted.command.clone(),
+        expires_at: sent.accepted.expires_at,
+        adopted: true,
+    };
+    [intended, accepted]
+}
+
+/// The plan's commands that the journal does not have, as facts, and the regions that could not be asked for them, as
+/// problems. Another machine that has taken up the same deployment sent them: who was retried there may have succeeded.
+pub(super) async fn elsewhere(
+    plan: &Plan,
+    state: &State,
+    regions: &BTreeMap<Region, RegionPorts>,
+) -> (Vec<Fact>, Vec<Problem>) {
+    // Nobody finds in SSM what was never sent.
+    let sent = |region: &Region| {
+        let lane = state.lane(region);
+        lane.is_some_and(|lane| lane.rollouts.iter().any(|rollout| !rollout.sends.is_empty()))
+    };
+    let asked = regions.iter().filter(|(region, _)| sent(region));
+    let looks = asked.map(|(region, ports)| async move { (region, commands(plan.id, ports).await) });
+    let (mut facts, mut problems) = (Vec::new(), Vec::new());
+    for (region, look) in join_all(looks).await {
+        match look {
+            Ok(commands) => {
+                for sent in commands {
+                    if let Some((_, of, rollout, _)) = sent.request.token.parts()
+                        && of == *region
+                        && plan.lane(region).is_some_and(|lane| lane.rollout(&rollout).is_some())
+                        && state.send(&sent.request.token).is_none()
+                    {
+                        facts.extend(told(&sent, of, rollout));
+                    }
+                }
+            }
+            Err(problem) => problems.push(Problem::new(
+                problem.kind,
+                format!(
+                    "{region}: whether another machine has sent more of this deployment could not be asked: {}",
+                    problem.what
+                ),
+                "attach again once it answers, and before hosts there are retried",
+            )),
+        }
     }
-    let first = found.first().copied().ok_or_else(|| none(name, regions))?;
+    (facts, problems)
+}
+
+async fn by_name(
+    regions: &BTreeMap<Region, RegionPorts>,
+    name: &str,
+    unasked: &mut Vec<(Region, Problem)>,
+) -> Result<DeploymentId, Problem> {
+    let digits = name.to_ascii_lowercase().replace('-', "");
+    let looks = regions
+        .iter()
+        .map(|(region, ports)| async move { (region, patiently(|| ports.ssm.sent(Token::OURS, None)).await) });
+    let mut found = BTreeSet::new();
+    for (region, list) in join_all(looks).await {
+        match list {
+            Ok(list) => {
+                let tokens = list.into_iter().filter_map(|sent| sent.request.token.parts());
+                found.extend(tokens.map(|(id, ..)| id).filter(|id| id.is_called(&digits)));
+            }
+            Err(problem) => unasked.push((region.clone(), problem)),
+        }
+    }
+    let Some(first) = found.first().copied() else {
+        return Err(nothing(name, regions, std::mem::take(unasked)));
+    };
     if found.len() > 1 {
         let list: String = found.iter().map(|id| format!("\n  {id}")).collect();
         let what = format!("{name:?} may be any of these deployments:{list}");
@@ -144,16 +209,25 @@ async fn by_name(regions: &BTreeMap<Region, RegionPorts>, name: &str) -> Result<
     Ok(first)
 }
 
+/// Nothing was found: because a region could not be asked, or else because there is nothing.
+fn nothing(deployment: &str, regions: &BTreeMap<Region, RegionPorts>, unasked: Vec<(Region, Problem)>) -> Problem {
+    let first = unasked.into_iter().next();
+    first.map_or_else(|| none(deployment, regions), |(_, problem)| problem)
+}
+
 fn none(deployment: &str, regions: &BTreeMap<Region, RegionPorts>) -> Problem {
     Problem::new(
         Kind::Config,
-        format!("SSM has no command of deployment {deployment} in {}", names(regions)),
+        format!(
+            "SSM has no command of deployment {deployment} in {}",
+            names(regions.keys())
+        ),
         "name its regions with --regions and its account with --profile or AWS_PROFILE; SSM forgets commands after 30 days",
     )
 }
 
-fn names(regions: &BTreeMap<Region, RegionPorts>) -> String {
-    let names: Vec<&str> = regions.keys().map(Region::as_str).collect();
+fn names<'a>(regions: impl IntoIterator<Item = &'a Region>) -> String {
+    let names: Vec<&str> = regions.into_iter().map(Region::as_str).collect();
     names.join(", ")
 }
 
@@ -183,19 +257,27 @@ struct Lane {
     sent: Vec<SentCommand>,
 }
 
+/// The deployment's commands in a region, in the order in which they were sent.
+async fn commands(deployment: DeploymentId, ports: &RegionPorts) -> Result<Vec<SentCommand>, Problem> {
+    let prefix = Token::prefix(deployment);
+    // An account may have sent a great many other commands since SSM began to remember.
+    let since = deployment.made_at().map(|made| Millis(made.0 - CLOCK_SKEW));
+    let mut sent = patiently(|| ports.ssm.sent(&prefix, since)).await?;
+    let serial = |sent: &SentCommand| sent.request.token.parts().map_or(0, |(.., serial)| serial);
+    sent.sort_by_key(|sent| (serial(sent), sent.requested_at));
+    Ok(sent)
+}
+
 async fn lane(
     deployment: DeploymentId,
     region: &Region,
     ports: &RegionPorts,
     config: Option<&Arc<Config>>,
 ) -> Result<Option<Lane>, Problem> {
-    let prefix = Token::prefix(deployment);
-    let mut sent = patiently(|| ports.ssm.sent(&prefix)).await?;
+    let sent = commands(deployment, ports).await?;
     if sent.is_empty() {
         return Ok(None);
     }
-    let serial = |sent: &SentCommand| sent.request.token.parts().map_or(0, |(.., serial)| serial);
-    sent.sort_by_key(|sent| (serial(sent), sent.requested_at));
     let caller = patiently(|| ports.sts.identity()).await?;
     let mut rollouts: Vec<RolloutPlan> = Vec::new();
     for sent in &sent {
@@ -287,14 +369,19 @@ async fn expected(sent: &SentCommand, ssm: &dyn Ssm) -> Result<Vec<ExpectedHost>
 /// Every host that SSM lists for the command.
 async fn listed(command: &CommandId, ssm: &dyn Ssm) -> Result<BTreeSet<HostId>, Problem> {
     let mut hosts = BTreeSet::new();
-    let mut page = None;
-    for _ in 0..PAGES {
-        let found = patiently(|| ssm.invocations(command, None, page.as_deref())).await?;
-        hosts.extend(found.invocations.into_iter().map(|invocation| invocation.host));
-        page = found.next.filter(|token| !token.is_empty());
-        if page.is_none() {
+    let mut pages = Pages::default();
+    loop {
+        let token = pages.token();
+        let page = patiently(|| ssm.invocations(command, None, token.as_deref())).await?;
+        hosts.extend(page.invocations.into_iter().map(|invocation| invocation.host));
+        if !pages.go_on(page.next.as_deref()) {
             break;
         }
+    }
+    if pages.circles() {
+        // Whoever is not listed would be expected by nobody.
+        let what = format!("ListCommandInvocations of {command} leads in circles: its page token repeats");
+        return Err(Problem::new(Kind::Unexpected, what, "try again"));
     }
     Ok(hosts)
 }
@@ -341,10 +428,21 @@ fn plan(
     id: DeploymentId,
     lanes: Vec<Lane>,
     config: Option<&Arc<Config>>,
-    looked: &str,
+    (regions, unasked): (&BTreeMap<Region, RegionPorts>, &[(Region, Problem)]),
     rehearsal: bool,
     now: Millis,
 ) -> Plan {
+    let unasked: Vec<&Region> = unasked.iter().map(|(region, _)| region).collect();
+    let looked = names(regions.keys().filter(|region| !unasked.contains(region)));
+    let mut warnings = vec![
+        Clean::line("rebuilt from SSM alone: commit, build and digest are unknown"),
+        Clean::line("a retry cannot check whether the tag still points at this deployment's image"),
+        Clean::line(&format!("only what was sent in {looked} is shown")),
+    ];
+    if !unasked.is_empty() {
+        let left_out = format!("{}: could not be asked, and left out", names(unasked));
+        warnings.push(Clean::line(&left_out));
+    }
     let requested = lanes
         .iter()
         .flat_map(|lane| &lane.sent)
@@ -377,11 +475,7 @@ fn plan(
         engine: None,
         builds: Vec::new(),
         lanes: lanes.into_iter().map(|lane| lane.plan).collect(),
-        warnings: vec![
-            Clean::line("rebuilt from SSM alone: commit, build and digest are unknown"),
-            Clean::line("a retry cannot check whether the tag still points at this deployment's image"),
-            Clean::line(&format!("only what was sent in {looked} is shown")),
-        ],
+        warnings,
     }
 }
 
@@ -391,13 +485,22 @@ where
     F: Future<Output = Result<T, AwsError>>,
 {
     let mut pause = PAUSE;
-    for _ in 1..TRIES {
-        match call().await {
+    let mut made = 0;
+    loop {
+        let error = match call().await {
             Ok(answer) => return Ok(answer),
-            Err(AwsError::Throttled(_) | AwsError::Unknown(_)) => tokio::time::sleep(pause).await,
-            Err(AwsError::Expired(problem) | AwsError::Refused(problem)) => return Err(problem),
+            Err(error) => error,
+        };
+        made += 1;
+        let tries = match &error {
+            AwsError::Throttled(_) => TRIES,
+            AwsError::Unknown(_) => UNANSWERED,
+            AwsError::Expired(_) | AwsError::Refused(_) => 1,
+        };
+        if made >= tries {
+            return Err(error.problem().clone());
         }
+        tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    call().await.map_err(|error| error.problem().clone())
 }

@@ -14,7 +14,7 @@ use super::ports::{AwsError, Ledger};
 use super::retries;
 use super::secrets::Secrets;
 use super::setup::{Clock, Connect, Outside, Pace};
-use super::{Action, Handle, Update};
+use super::{Action, Handle, Update, adopt};
 use crate::names::Region;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
@@ -33,6 +33,8 @@ pub struct Attach {
     pub facts: Vec<Recorded>,
     /// The secrets that its plan names, from the present configuration.
     pub secrets: Secrets,
+    /// What the operator is told first.
+    pub notices: Vec<Problem>,
     /// Makes the connections.
     pub connect: Connect,
     /// The journal.
@@ -131,6 +133,9 @@ type Claim = Box<dyn Send + Sync>;
 async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     let mut state = State::default();
     show(&mut state, &ends, attach.facts.iter().cloned());
+    for notice in &attach.notices {
+        ends.say(Update::Notice(notice.clone()));
+    }
     let plan = state.plan.clone().ok_or_else(|| {
         Problem::new(
             Kind::Unexpected,
@@ -148,6 +153,15 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     let outside = (attach.connect)().await?;
     same_accounts(&plan, &outside).await?;
     let stale = state.last_at.is_some_and(|at| attach.clock.now().since(at) > STALE);
+    // A claim is one machine's: another one may have taken the deployment up and retried hosts meanwhile.
+    let (sent, unasked) = adopt::elsewhere(&plan, &state, &outside.regions).await;
+    for problem in unasked {
+        ends.say(Update::Notice(problem));
+    }
+    if !sent.is_empty() {
+        let recorded = attach.ledger.append(plan.id, sent).await?;
+        show(&mut state, &ends, recorded);
+    }
     let (events, incoming) = mpsc::unbounded_channel();
     let means = Means {
         logs: folder(&attach.logs, plan.id),

@@ -313,8 +313,9 @@ pub trait Ssm: Send + Sync {
     /// ListCommands to the last page: the commands of Quarterdeck's that the region is executing, whoever sent them.
     async fn under_way(&self) -> Result<Vec<UnderWay>, AwsError>;
 
-    /// ListCommands to the last page: every command whose Comment is a token that begins with `prefix`.
-    async fn sent(&self, prefix: &str) -> Result<Vec<SentCommand>, AwsError>;
+    /// ListCommands since `since`, if that is known, to the last page: every command whose Comment is a token that begins
+    /// with `prefix`.
+    async fn sent(&self, prefix: &str, since: Option<Millis>) -> Result<Vec<SentCommand>, AwsError>;
 
     /// ListCommands for one command, whole; `None` when SSM does not have it, or its Comment is no token.
     async fn sent_as(&self, command: &CommandId) -> Result<Option<SentCommand>, AwsError>;

@@ -1,9 +1,10 @@
 //! Run Command's calls, member by member, and their listings to the last page.
 
 use quarterdeck::engine::ports::{AwsError, Only, Recipients, SendRequest};
-use quarterdeck::names::{CommandId, HostId, Millis, Token};
+use quarterdeck::engine::{Whose, adopt};
+use quarterdeck::names::{CommandId, DeploymentId, HostId, Millis, Region, RolloutName, Token};
 use quarterdeck::plan::{Ping, Target};
-use quarterdeck::state::HostStatus;
+use quarterdeck::state::{Driver, HostStatus};
 use quarterdeck::text::Clean;
 use secrecy::SecretString;
 use serde_json::json;
@@ -189,6 +190,58 @@ async fn a_list_that_can_not_be_read_to_its_end_does_not_say_that_the_command_is
     let server = Server::start(|_, _| Reply::Json(json!({"Commands": [], "NextToken": ""}))).await;
     let found = server.ports("find-3").await.ssm.find(&Token::new("t"), Millis(0)).await;
     assert_eq!(found, Ok(None));
+}
+
+#[tokio::test]
+async fn sent_commands_are_listed_since_a_moment_where_it_is_known() {
+    let server = Server::start(|_, _| Reply::Json(json!({"Commands": []}))).await;
+    let ssm = server.ports("sent").await.ssm;
+    for since in [Some(Millis(1_720_310_400_999)), None] {
+        assert!(ssm.sent("qd:", since).await.expect("it answers").is_empty());
+    }
+    let requests = server.requests();
+    assert_eq!(
+        requests[0].body["Filters"],
+        json!([{"key": "InvokedAfter", "value": "2024-07-07T00:00:00Z"}])
+    );
+    assert_eq!(requests[1].body.get("Filters"), None);
+}
+
+/// A host that is not read would be expected by nobody, and the deployment green without it.
+#[tokio::test]
+async fn a_deployment_whose_hosts_can_not_be_listed_to_the_end_is_not_adopted() {
+    let (id, region) = (DeploymentId::from_u128(7), Region::new("us-east-1"));
+    let token = Token::compose(id, &region, &RolloutName::new("ubuntu"), 1);
+    let server = Server::start(move |request, _| match request.operation.as_str() {
+        "ListCommands" => Reply::Json(json!({"Commands": [{
+            "CommandId": COMMAND, "Comment": token.as_str(), "DocumentName": "pull-image",
+            "Targets": [{"Key": "tag:OS", "Values": ["Ubuntu"]}]}]})),
+        "ListCommandInvocations" => {
+            let next = if request.body["NextToken"] == "a" { "b" } else { "a" };
+            Reply::Json(json!({"CommandInvocations": [], "NextToken": next}))
+        }
+        "GetCallerIdentity" => Reply::Raw {
+            status: 200,
+            headers: vec![],
+            body: "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                   <Arn>arn:aws:iam::123456789012:user/ada</Arn><UserId>X</UserId><Account>123456789012</Account>\
+                   </GetCallerIdentityResult></GetCallerIdentityResponse>"
+                .to_owned(),
+        },
+        _ => Reply::error("InvalidDocument", ""),
+    })
+    .await;
+    let regions = [(region, server.ports("us-east-1").await)].into();
+    let driver = Driver {
+        user: Clean::line("ada"),
+        machine: Clean::line("laptop"),
+        pid: 1,
+        version: Clean::line("0"),
+    };
+    let adopted = adopt(Whose::Deployment(id), &regions, None, driver, true, Millis(0)).await;
+    let problem = adopted.err().expect("the list has no end");
+    assert!(problem.what.as_str().contains("leads in circles"), "{problem}");
+    assert_eq!(server.count("ListCommandInvocations"), 3);
 }
 
 #[tokio::test]

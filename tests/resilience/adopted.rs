@@ -4,9 +4,10 @@ use quarterdeck::engine::{Action, Whose};
 use quarterdeck::names::{CommandId, DeploymentId, HostId, Region};
 use quarterdeck::plan::ParameterValue;
 use quarterdeck::problem::Kind;
-use quarterdeck::state::{HostStatus, Outcome, Selection, SendTo};
+use quarterdeck::rehearsal::faults::{Act, Rule};
+use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendTo};
 
-use crate::scene::{EAST, Process, SMALL, Scene, hosts};
+use crate::scene::{EAST, OHIO, Process, SMALL, Scene, hosts};
 
 const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
 /// An Ubuntu host of each region fails at its first attempt.
@@ -127,6 +128,14 @@ async fn with_the_configuration_its_plain_parameters_are_shown() {
         .remembered(Whose::Deployment(id), true)
         .await
         .expect("SSM remembers it");
+    let mut lists = scene.requests("ListCommands");
+    lists.retain(|request| request.body.get("CommandId").is_none());
+    assert!(
+        lists
+            .iter()
+            .any(|request| request.body["Filters"][0]["key"] == "InvokedAfter"),
+        "what was sent before the deployment was made is not listed: {lists:?}"
+    );
     let mut process = scene.adopt(adopted).await;
     assert_eq!(process.settled().await, Outcome::Succeeded);
     let plan = process.state.plan.clone().expect("it has one");
@@ -167,4 +176,105 @@ async fn a_command_of_another_program_and_an_id_that_nobody_knows_are_told() {
         assert_eq!(problem.kind, Kind::Config);
         assert!(problem.what.as_str().contains(says), "{says}: {problem}");
     }
+}
+
+/// Retries the failed hosts of both regions, which succeed then.
+async fn retry(process: &mut Process, settled: usize) {
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set.len(), 2);
+    process.act(Action::CheckRetry(set.clone()));
+    process.act(Action::Retry {
+        set,
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(settled).await, Outcome::Succeeded);
+}
+
+/// Two machines have the same deployment, and neither knows the other's journal.
+#[tokio::test]
+async fn hosts_that_another_machine_retried_are_followed_and_not_sent_to_again() {
+    for adopter_is_late in [true, false] {
+        let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
+        let here = scene.state_dir();
+        let [first, second] = ["first", "second"].map(|machine| here.with_extension(machine));
+        let carry = |from: &std::path::Path, to: &std::path::Path| std::fs::rename(from, to).expect("a folder moves");
+
+        let mut process = scene.start().await;
+        assert_eq!(process.settled().await, Outcome::HostsFailed);
+        let id = process.state.plan.as_ref().expect("it has begun").id;
+        process.leave().await;
+        carry(&here, &first);
+        let adopted = scene.remembered(Whose::Deployment(id), false).await;
+        let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
+        assert_eq!(process.settled().await, Outcome::HostsFailed);
+        if !adopter_is_late {
+            retry(&mut process, 2).await;
+        }
+        process.leave().await;
+        carry(&here, &second);
+        carry(&first, &here);
+        if adopter_is_late {
+            let mut process = scene.attach();
+            assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
+            retry(&mut process, 3).await;
+            process.leave().await;
+            carry(&here, &first);
+            carry(&second, &here);
+        }
+
+        let mut late = scene.attach();
+        assert_eq!(late.settled_again(2).await, Outcome::Succeeded);
+        assert!(late.state.retry_set(&Selection::Unsuccessful(None)).is_empty());
+        for region in [EAST, OHIO] {
+            assert_eq!(late.rollout(region, "ubuntu").sends.len(), 2, "{region}");
+        }
+        assert_eq!(scene.requests("SendCommand").len(), 6);
+        scene.sent_once(&late.state);
+        // What it has taken in once is in its journal.
+        late.leave().await;
+        let mut again = scene.attach();
+        assert_eq!(again.settled_again(3).await, Outcome::Succeeded);
+        assert_eq!(again.rollout(EAST, "ubuntu").sends.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_region_out_of_reach_is_named_and_hides_no_other() {
+    let scene = Scene::set(SMALL).await;
+    let (id, _) = lost(&scene).await;
+    let faults = scene.rehearsal.faults();
+    let whole = scene.remembered(Whose::Deployment(id), false).await;
+    let whole = whole.expect("SSM remembers it");
+    assert!(whole.unasked.is_empty());
+
+    faults.add(Rule::always(Act::ResetBefore).within(OHIO));
+    for whose in [Whose::Deployment(id), Whose::Called(id.short())] {
+        let adopted = scene.remembered(whose, false).await.expect("the other region answers");
+        let unasked: Vec<&str> = adopted.unasked.iter().map(|(region, _)| region.as_str()).collect();
+        assert_eq!(unasked, [OHIO]);
+        let Some(Fact::DeploymentStarted { plan, .. }) = adopted.facts.first() else {
+            panic!("the plan comes first");
+        };
+        assert_eq!(plan.lanes.len(), 1);
+        let said = |says: &str| plan.warnings.iter().any(|warning| warning.as_str().contains(says));
+        assert!(said("only what was sent in us-east-1 is shown") && said("us-east-2: could not be asked"));
+    }
+
+    let mut process = scene.adopt(whole).await;
+    process
+        .until("the region that answers", |process| {
+            let over = |rollout| process.rollout(EAST, rollout).is_over();
+            process.has_sent(EAST) && over("ubuntu") && over("linux")
+        })
+        .await;
+    let said = process.notices.iter().any(|notice| {
+        let what = notice.what.as_str();
+        what.contains(OHIO) && what.contains("whether another machine has sent more")
+    });
+    assert!(said, "{:?}", process.notices);
+
+    faults.add(Rule::always(Act::ResetBefore));
+    let nothing = scene.remembered(Whose::Deployment(id), false).await;
+    let problem = nothing.err().expect("nobody answers");
+    assert_ne!(problem.kind, Kind::Config, "it may be there: {problem}");
 }

@@ -194,6 +194,7 @@ impl Scene {
         Process::of(attach(Attach {
             facts: self.facts(),
             secrets: Secrets::of(&self.config),
+            notices: Vec::new(),
             connect: self.connect(),
             ledger: Arc::new(self.journal()),
             driver: driver(2),
@@ -217,6 +218,7 @@ impl Scene {
         Process::of(attach(Attach {
             facts: facts.expect("the facts are taken"),
             secrets: adopted.secrets,
+            notices: Vec::new(),
             connect: self.connect(),
             ledger: Arc::new(journal),
             driver: driver(3),

@@ -232,6 +232,7 @@ impl Begin {
         attach(Attach {
             facts,
             secrets: Secrets::of(&self.config),
+            notices: Vec::new(),
             connect: self.connect(process),
             ledger: ledger(dir, process, clock.clone()),
             driver: driver(),

@@ -185,13 +185,15 @@ impl Ssm for SdkSsm {
         Ok(found)
     }
 
-    async fn sent(&self, prefix: &str) -> Result<Vec<SentCommand>, AwsError> {
+    async fn sent(&self, prefix: &str, since: Option<Millis>) -> Result<Vec<SentCommand>, AwsError> {
         let clients = self.0.clients().await?;
         let call = clients
             .call(Service::Ssm, "ListCommands")
             .about(format!("comments `{prefix}…`"));
+        let after = |since| self.filter(&call, CommandFilterKey::InvokedAfter, &iso_seconds(since));
+        let filter = since.map(after).transpose()?;
         let mut found = Vec::new();
-        self.commands(&clients, &call, None, |command| {
+        self.commands(&clients, &call, filter, |command| {
             let ours = command.comment().is_some_and(|comment| comment.starts_with(prefix));
             found.extend(sent::command(command).filter(|_| ours));
             false

@@ -152,7 +152,7 @@ impl Ssm for Corner {
         self.answer("under way", self.found().under_way.as_ref()).await
     }
 
-    async fn sent(&self, _: &str) -> Result<Vec<SentCommand>, AwsError> {
+    async fn sent(&self, _: &str, _: Option<Millis>) -> Result<Vec<SentCommand>, AwsError> {
         panic!("nothing was sent")
     }
 

@@ -64,7 +64,7 @@ async fn call(ports: &RegionPorts, which: u8) -> Option<AwsError> {
         1 => ssm.document("pull-image", "$LATEST").await.err(),
         2 => ssm.find(&Token::new("qd:1:us-east-1:ubuntu:1"), Millis(0)).await.err(),
         3 => ssm.under_way().await.err(),
-        4 => ssm.sent("qd:").await.err(),
+        4 => ssm.sent("qd:", None).await.err(),
         5 => ssm.sent_as(&command).await.err(),
         6 => ssm.counts(&command).await.err(),
         7 => ssm.invocations(&command, None, None).await.err(),
