@@ -134,6 +134,12 @@ impl Docker for Engine {
         }
     }
 
+    async fn untag(&self, name: &str) {
+        if let Ok(link) = self.link() {
+            push::untag(&link, name).await;
+        }
+    }
+
     async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure> {
         let at = self.at.clone().map_err(PushFailure::Final)?;
         // An engine that is being restarted has no socket for a moment.

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::means::Means;
-use super::ports::{BuildFailure, BuildSpec, ContextSpec};
+use super::ports::{BuildFailure, BuildSpec, Context, ContextSpec};
 use crate::names::BuildId;
 use crate::plan::{BuildPlan, Source};
 use crate::problem::{Kind, Problem};
@@ -20,27 +20,26 @@ pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop
     let Some(plan) = means.plan.builds.iter().find(|build| build.id == id) else {
         return failed(&id, unplanned(&id));
     };
-    let spec = match spec(&means, plan, log).await {
-        Ok(spec) => spec,
+    let cancelled = || vec![Fact::BuildCancelled { build: id.clone() }];
+    // A login in a region that does not answer, or a look at a large working directory, can take a minute.
+    let prepared = tokio::select! {
+        biased;
+        () = stop.cancelled() => return cancelled(),
+        prepared = prepare(&means, plan, log) => prepared,
+    };
+    let (spec, context) = match prepared {
+        Ok(prepared) => prepared,
         Err(problem) => return failed(&id, problem),
     };
-    let context = ContextSpec {
-        commit: means.plan.commit.id.clone(),
-        source: means.plan.source,
-        directory: plan.context.clone(),
-        dockerfile: plan.dockerfile.clone(),
-    };
-    if let Err(problem) = unchanged(&means).await {
-        return failed(&id, problem);
-    }
-    let context = match means.outside.git.context(&context).await {
-        Ok(context) => context,
-        Err(problem) => return failed(&id, problem),
-    };
-    let built = means.outside.docker.build(spec, context, means.sink(), stop).await;
-    match built {
+    let docker = &means.outside.docker;
+    match docker.build(spec, context, means.sink(), stop.clone()).await {
         Ok(built) => {
-            if let Err(problem) = unchanged(&means).await {
+            let unchanged = tokio::select! {
+                biased;
+                () = stop.cancelled() => return cancelled(),
+                unchanged = unchanged(&means) => unchanged,
+            };
+            if let Err(problem) = unchanged {
                 return failed(&id, problem);
             }
             let mut facts = ended(&id, built.steps);
@@ -51,7 +50,7 @@ pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop
             });
             facts
         }
-        Err(BuildFailure::Cancelled) => vec![Fact::BuildCancelled { build: id }],
+        Err(BuildFailure::Cancelled) => cancelled(),
         Err(BuildFailure::Failed {
             problem,
             step,
@@ -70,6 +69,19 @@ pub(super) async fn run(means: Means, id: BuildId, log: std::path::PathBuf, stop
             facts
         }
     }
+}
+
+/// What the Docker Engine is asked with, and the context that it reads.
+async fn prepare(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Result<(BuildSpec, Context), Problem> {
+    let spec = spec(means, plan, log).await?;
+    let context = ContextSpec {
+        commit: means.plan.commit.id.clone(),
+        source: means.plan.source,
+        directory: plan.context.clone(),
+        dockerfile: plan.dockerfile.clone(),
+    };
+    unchanged(means).await?;
+    Ok((spec, means.outside.git.context(&context).await?))
 }
 
 /// The working directory is still what the tag says it is: `…-dirty-<hash>` was made when the plan was.

@@ -82,7 +82,13 @@ pub trait Docker: Send + Sync {
         Vec::new()
     }
 
-    /// Tags `image` as `spec.reference` and pushes that tag once; trying again is the caller's business.
+    /// Takes the tag `name` off its image, if the image has another one. Whether it worked is of no matter: the tag has
+    /// served its end, and each deployment would leave one more.
+    ///
+    /// Not before the push is recorded: the engine forgets [`Self::digests`] together with the repository's last tag.
+    async fn untag(&self, _name: &str) {}
+
+    /// Tags `image` as `spec.reference` and pushes that tag once; trying again is the caller's business. The tag stays.
     async fn push(&self, spec: PushSpec, sink: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure>;
 }
 

@@ -29,6 +29,9 @@ pub trait Work: Send + Sync {
 
     /// A push. Dropped when it is cancelled.
     async fn push(&self, region: &Region) -> Result<(), PushFailure>;
+
+    /// The tag of a push is taken off the image.
+    async fn untag(&self) {}
 }
 
 /// Where pushed images go.
@@ -116,6 +119,10 @@ impl Docker for Machine {
             context_bytes: 9,
             steps: Vec::new(),
         })
+    }
+
+    async fn untag(&self, _: &str) {
+        self.work.untag().await;
     }
 
     async fn push(&self, spec: PushSpec, _: Sink, stop: CancellationToken) -> Result<Pushed, PushFailure> {

@@ -340,3 +340,24 @@ async fn a_context_that_breaks_off_never_builds_and_its_own_problem_is_told() {
         );
     }
 }
+
+/// Whoever cancels takes the context's source down with it, and that is no failure.
+#[tokio::test]
+async fn a_build_that_is_cancelled_as_its_context_breaks_off_is_cancelled() {
+    if !ready() {
+        return;
+    }
+    for builder in BUILDERS {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let spec = build_spec(builder, "quarterdeck-test/never:1", &dir.path().join("log"));
+        let stop = CancellationToken::new();
+        let cancelling = stop.clone();
+        let problem = Problem::new(Kind::Config, "git archive was stopped", "");
+        let broken: Context = Box::pin(futures_util::stream::once(async move {
+            cancelling.cancel();
+            Err(problem)
+        }));
+        let result = engine().build(spec, broken, Watch::default().sink(), stop).await;
+        assert_eq!(result.err(), Some(BuildFailure::Cancelled), "{builder:?}");
+    }
+}

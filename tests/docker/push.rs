@@ -62,6 +62,14 @@ async fn a_push_is_told_layer_by_layer_and_its_digest_is_the_registrys() {
         registry.digest("team/app", "4f1c2ab").as_deref()
     );
     assert_eq!((pushed.layers_pushed, pushed.layers_present), (3, 0));
+    let known = engine().digests(&image, &repository).await;
+    assert_eq!(known, [pushed.digest.clone()], "for whoever finds the tag immutable");
+    engine().untag(&format!("{repository}:4f1c2ab")).await;
+    let known = engine().digests(&image, &repository).await;
+    assert!(
+        known.is_empty(),
+        "this engine remembers it for as long as the tag: {known:?}"
+    );
     let kept = client().inspect_image(image.as_str()).await.expect("the image is kept");
     let names = kept.repo_tags.unwrap_or_default();
     assert!(!names.is_empty(), "it keeps its own name");

@@ -41,6 +41,30 @@ async fn cancelling_everything_stops_the_build_and_nothing_goes_out() {
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
 }
 
+/// A region that does not answer keeps a login waiting for the better part of a minute.
+#[tokio::test]
+async fn cancelling_does_not_wait_for_the_logins_before_the_build() {
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.planned().await;
+    let logins = || scene.requests("GetAuthorizationToken").len();
+    let before = logins();
+    scene
+        .rehearsal
+        .faults()
+        .add(Rule::on("GetAuthorizationToken", Act::NoAnswer));
+    process.act(Action::Start);
+    process.until("the login", |_| logins() > before).await;
+    process.act(Action::Cancel(Scope::All));
+    assert_eq!(process.settled().await, Outcome::Cancelled);
+    assert_eq!(process.state.builds[0].phase, BuildPhase::Cancelled);
+    assert!(
+        logins() < before + 4,
+        "it was not tried to the end: {}",
+        logins() - before
+    );
+    assert!(!told(&scene, "build begins"));
+}
+
 /// The other lane still wants the build, and goes to its end.
 #[tokio::test]
 async fn cancelling_a_lane_stops_its_push_and_leaves_the_other_alone() {

@@ -606,6 +606,10 @@ impl Work for Hands {
         let failure = self.push_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
     }
+
+    async fn untag(&self) {
+        self.say("the tag is taken off".to_owned());
+    }
 }
 
 /// The digest that a region's tag points at.

@@ -160,3 +160,22 @@ async fn another_image_under_the_commits_tag_stops_the_lane() {
     assert_eq!(process.count(|fact| matches!(fact, Fact::TagMoved { .. })), 0);
     assert_eq!(scene.commands(EAST).len(), 0);
 }
+
+/// With its last tag the engine forgets what it pushed, and a retry could not tell its own image in an immutable
+/// repository any more.
+#[tokio::test]
+async fn the_engine_keeps_the_pushs_tag_until_the_push_is_verified_and_recorded() {
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.planned().await;
+    scene.rehearsal.faults().add(Rule::on("DescribeImages", Act::Denied));
+    process.act(Action::Start);
+    process.settled().await;
+    let taken = |scene: &Scene| scene.hands.told().iter().any(|told| told == "the tag is taken off");
+    assert!(matches!(process.state.lanes[0].push, PushPhase::Failed(_)));
+    assert!(!taken(&scene), "{:?}", scene.hands.told());
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.start().await;
+    process.until("the tag's end", |_| taken(&scene)).await;
+    let pushed = process.first(|fact| matches!(fact, Fact::PushSucceeded { .. }));
+    assert!(pushed.is_some());
+}

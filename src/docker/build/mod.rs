@@ -181,13 +181,15 @@ async fn finish(
     end: End,
 ) -> Result<Built, BuildFailure> {
     record.end();
+    if let End::Cancelled = end {
+        return Err(BuildFailure::Cancelled);
+    }
     if let Some(problem) = feed.problem() {
         return Err(failed(problem, None, None, &record));
     }
     let error = match end {
-        End::Cancelled => return Err(BuildFailure::Cancelled),
         End::Broken(error) if dialect.image().is_none() || !fault::is_connection(&error) => Some(error),
-        End::Broken(_) | End::Closed => None,
+        End::Broken(_) | End::Closed | End::Cancelled => None,
     };
     if let Some(error) = error {
         return Err(broken(link, spec, &mut dialect, &mut record, &error).await);

@@ -46,9 +46,7 @@ pub(super) async fn run(
     let work = async {
         let path = path(&spec, &target)?;
         tag(link, &spec, &target, &mask).await?;
-        let pushed = push(link, &spec, path, &target, &mask, &sink, traffic).await?;
-        untag(link, &spec).await;
-        Ok(pushed)
+        push(link, &spec, path, &target, &mask, &sink, traffic).await
     };
     tokio::select! {
         biased;
@@ -77,16 +75,13 @@ pub(super) async fn digests(link: &Link, image: &Digest, repository: &str) -> Ve
         .collect()
 }
 
-/// Takes the registry's tag off the image again: it has served its end, and each deployment would leave one more.
-///
-/// The push is complete whatever comes of this, and an image that has no other name stays as it is.
-async fn untag(link: &Link, spec: &PushSpec) {
-    let name = format!("{}:{}", spec.repository, spec.tag);
-    let others = match link.api.inspect_image(&name).await {
+/// Takes the registry's tag off its image. An image that has no other name stays as it is.
+pub(super) async fn untag(link: &Link, name: &str) {
+    let others = match link.api.inspect_image(name).await {
         Ok(image) => image.repo_tags.into_iter().flatten().any(|other| other != name),
         Err(_) => false,
     };
-    if others && let Err(error) = link.api.remove_image(&name, None::<RemoveImageOptions>, None).await {
+    if others && let Err(error) = link.api.remove_image(name, None::<RemoveImageOptions>, None).await {
         tracing::debug!(%error, "the registry's tag stays on the image");
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::setup::CLOCK_SKEW;
 use crate::engine::work::Work;
 use crate::engine::{build, push, retries, send};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, RolloutName, Token};
-use crate::plan::RolloutPlan;
+use crate::plan::{LanePlan, RolloutPlan};
 use crate::problem::{Kind, Problem};
 use crate::state::live::Progress;
 use crate::state::{Fact, HostStatus, RolloutState, SendTo};
@@ -100,6 +100,19 @@ impl Drive {
         let task = push::run(self.means.clone(), region, job, stop);
         self.spawn(work, task);
         Ok(())
+    }
+
+    /// Takes the SHA tag off the local image, now that the push is recorded. Nobody waits for it.
+    pub(super) fn untag(&mut self, region: &Region) {
+        let pushes = |lane: &&LanePlan| lane.build.is_some() && lane.already.is_none();
+        if let Some(lane) = self.means.plan.lane(region).filter(pushes) {
+            let name = format!("{}:{}", lane.repository.uri, lane.sha_tag);
+            let docker = self.means.outside.docker.clone();
+            self.jobs.spawn(async move {
+                docker.untag(&name).await;
+                Vec::new()
+            });
+        }
     }
 
     pub(super) fn tags(&mut self, region: Region) {

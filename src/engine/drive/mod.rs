@@ -223,6 +223,9 @@ impl Drive {
         if let Fact::SendAccepted { command, .. } = &recorded.fact {
             self.follow(command);
         }
+        if let Fact::PushSucceeded { region, .. } | Fact::PushSkipped { region, .. } = &recorded.fact {
+            self.untag(region);
+        }
         if let Fact::HostChanged {
             command, host, status, ..
         } = &recorded.fact
