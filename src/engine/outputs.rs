@@ -1,9 +1,11 @@
 //! Which hosts' output is read: of hosts whose script ended badly by itself, of others when the operator opens them.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::future::Future;
 use std::time::Duration;
 
 use super::means::Means;
+use super::ports::AwsError;
 use super::work::{Event, Work};
 use crate::names::{CommandId, HostId, Region};
 use crate::problem::{Kind, Problem};
@@ -16,6 +18,10 @@ const AT_A_TIME: usize = 2;
 const BY_THEMSELVES: usize = 100;
 /// GetCommandInvocation lags behind the listing; it is asked this often for an invocation that was listed.
 const LOOKS: u32 = 4;
+
+/// A call is made this often for an output that nobody opened: a deployment is over when its hosts are, whether
+/// or not what they printed can be read now.
+const TRIES: u32 = 6;
 
 /// One output to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +41,8 @@ pub(super) struct Outputs {
     regions: BTreeMap<Region, Readings>,
     known: HashSet<(CommandId, HostId)>,
     by_themselves: HashMap<CommandId, usize>,
+    /// Where an output was given up that nobody opened.
+    given_up: HashSet<Region>,
 }
 
 /// A region's part: a fleet that fails as a whole has thousands, and none of them is looked at before its turn.
@@ -90,6 +98,14 @@ impl Outputs {
             }
         }
         due
+    }
+
+    /// Outputs of the region can't be read for now: those that nobody opened wait no longer. Whether this is news.
+    pub fn give_up(&mut self, region: &Region) -> bool {
+        if let Some(readings) = self.regions.get_mut(region) {
+            readings.queue.retain(|wanted| wanted.opened);
+        }
+        self.given_up.insert(region.clone())
     }
 
     /// A reading ended, with or without an output.
@@ -167,9 +183,22 @@ pub(super) async fn run(means: Means, wanted: Wanted) {
             "open it again in a while",
         ))),
         Err(problem) if wanted.opened => means.tell(Event::Notice(problem)),
+        Err(problem) => means.tell(Event::Unread(wanted.region, problem)),
         // Nobody waits for it, and opening the host reads it again.
-        Ok(None) | Err(_) => {}
+        Ok(None) => {}
     }
+}
+
+/// What is said where outputs were given up.
+pub(super) fn given_up(region: &Region, problem: &Problem) -> Problem {
+    Problem::new(
+        problem.kind,
+        format!(
+            "{region}: what failed hosts printed is not read for now: {}",
+            problem.what
+        ),
+        "open a host to read it",
+    )
 }
 
 async fn read(means: &Means, wanted: &Wanted) -> Result<Option<(crate::state::Output, Option<i32>)>, Problem> {
@@ -180,9 +209,31 @@ async fn read(means: &Means, wanted: &Wanted) -> Result<Option<(crate::state::Ou
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         let call = || ssm.output(&wanted.command, &wanted.host, wanted.step.as_deref());
-        if let Some(found) = means.patiently(&wanted.region, &work, call).await? {
-            return Ok(Some(found));
+        let found = if wanted.opened {
+            means.patiently(&wanted.region, &work, call).await?
+        } else {
+            by_itself(means, call).await?
+        };
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
+}
+
+/// Makes a call that nobody waits for: not for as long as it takes, and never until there are credentials.
+async fn by_itself<T, F>(means: &Means, call: impl Fn() -> F) -> Result<T, Problem>
+where
+    F: Future<Output = Result<T, AwsError>>,
+{
+    let mut pause = means.pace.pause;
+    for _ in 1..TRIES {
+        match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(AwsError::Throttled(_) | AwsError::Unknown(_)) => tokio::time::sleep(pause).await,
+            Err(AwsError::Expired(problem) | AwsError::Refused(problem)) => return Err(problem),
+        }
+        pause = (pause * 2).min(means.pace.slowest);
+    }
+    call().await.map_err(|error| error.problem().clone())
 }

@@ -50,6 +50,8 @@ pub(super) enum Event {
         /// The exit code of its script.
         exit_code: Option<i32>,
     },
+    /// An output that nobody opened can't be read, for this reason.
+    Unread(Region, Problem),
     /// A task of this lane can't go on by itself for now.
     Waits(Region, Waiter, Problem),
     /// It goes on.

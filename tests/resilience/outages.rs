@@ -1,6 +1,7 @@
 //! AWS slows down, breaks down, cannot be reached, or does not know the caller any more.
 
 use quarterdeck::engine::Action;
+use quarterdeck::names::{Region, RolloutName};
 use quarterdeck::problem::Kind;
 use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::state::{Fact, Outcome};
@@ -163,4 +164,35 @@ async fn a_send_waits_for_fresh_credentials_and_goes_out_once() {
     let adopted = process.count(|fact| matches!(fact, Fact::SendAccepted { adopted: true, .. }));
     assert_eq!(adopted, 0);
     scene.sent_once(&process.state);
+}
+
+/// A deployment is over when its hosts are. What a host printed can be read later, by opening it.
+#[tokio::test]
+async fn outputs_that_cannot_be_read_keep_nothing_from_its_end() {
+    for act in [Act::Expired, Act::Throttle] {
+        let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\"]\n\
+                     [[host]]\nregion = \"us-east-1\"\nnumber = 2\nfates = [\"disk-full\"]\n";
+        let scene = Scene::set_with(&format!("{TINY}{story}"), &[("max_errors = 0", "max_errors = \"100%\"")]).await;
+        let mut process = scene.planned().await;
+        let rule = scene.rehearsal.faults().add(Rule::on("GetCommandInvocation", act));
+        process.act(Action::Start);
+        assert_eq!(process.settled().await, Outcome::HostsFailed);
+        assert_eq!(process.count(|fact| matches!(fact, Fact::OutputRead { .. })), 0);
+        let [said] = &process.notices[..] else {
+            panic!("it is said once: {:?}", process.notices);
+        };
+        assert!(said.what.as_str().contains("what failed hosts printed"), "{said}");
+        scene.rehearsal.faults().end(rule);
+        let host = process.rollout(EAST, "ubuntu").hosts[0].id.clone();
+        process.act(Action::ReadOutput {
+            region: Region::new(EAST),
+            rollout: RolloutName::new("ubuntu"),
+            host,
+        });
+        process
+            .until("what it printed", |process| {
+                process.count(|fact| matches!(fact, Fact::OutputRead { .. })) == 1
+            })
+            .await;
+    }
 }

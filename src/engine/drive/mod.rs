@@ -280,6 +280,12 @@ impl Drive {
                     self.record(std::mem::take(&mut facts)).await?;
                     facts.extend(self.output_facts(command, host, output, exit_code));
                 }
+                Event::Unread(region, problem) => {
+                    // Once it has settled nobody waits for it, and a host that is opened says why.
+                    if self.outputs.give_up(&region) && self.state.settled.is_none() {
+                        self.say(Update::Notice(outputs::given_up(&region, &problem)));
+                    }
+                }
                 Event::Waits(region, waiter, problem) => facts.extend(self.waits(region, waiter, problem)),
                 Event::Goes(region, waiter) => facts.extend(self.goes(region, &waiter)),
                 Event::RetryChecked {
