@@ -129,11 +129,10 @@ impl<'a> Patience<'a> {
             }
             AwsError::Throttled(_) => self.back_off().await,
             AwsError::Expired(problem) => {
-                if !self.waiting {
-                    self.waiting = true;
-                    let waits = Event::Waits(self.region.clone(), self.waiter.clone(), problem);
-                    self.means.tell(waits);
-                }
+                // Each time: whoever else waits in the same work may have said meanwhile that it goes on.
+                self.waiting = true;
+                let waits = Event::Waits(self.region.clone(), self.waiter.clone(), problem);
+                self.means.tell(waits);
                 tokio::time::sleep(self.means.pace.credentials).await;
             }
         }

@@ -53,7 +53,7 @@ fn trouble(plan: Option<&RolloutPlan>, rollout: &RolloutState) -> Option<String>
     let last = rollout.sends.get(*retry.sends.last()?)?;
     match &last.phase {
         SendPhase::Intended | SendPhase::Accepted { .. } => {}
-        SendPhase::Refused(_) => return Some("SSM refused the command before".to_owned()),
+        SendPhase::Refused(problem) => return Some(format!("the command before did not go out: {}", problem.what)),
         SendPhase::Unknown(_) | SendPhase::Abandoned => {
             return Some("it is unknown whether the command before went out".to_owned());
         }

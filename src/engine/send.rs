@@ -21,7 +21,7 @@ pub(super) struct Send {
     pub rollout: RolloutName,
     pub token: Token,
     pub to: SendTo,
-    /// The digest that the lane's moving tags should point at, where that has to be looked up first.
+    /// The digest that the lane's moving tags have to point at, if they do.
     pub digest: Option<Digest>,
     /// When it was about to go out.
     pub intended_at: Millis,
@@ -47,19 +47,23 @@ enum Outcome {
 }
 
 /// Throttled and expired calls were refused, so they may go out again. Nothing else may.
+///
+/// The moving tags are looked at first, and again after a wait that was a long one.
 async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<Outcome, Problem> {
     let ssm = &means.region(&send.region)?.ssm;
     let request = request(means, send)?;
-    if let SendTo::Targets = send.to {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Err(stopped(send)),
-            still = still_ours(means, send) => still?,
-        }
-    }
     let waiter = Waiter::Work(Work::Send(send.token.clone()));
     let mut patience = Patience::new(means, &send.region, waiter);
+    let mut looked: Option<Instant> = None;
     loop {
+        if looked.is_none_or(|looked| looked.elapsed() >= means.pace.slowest) {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(stopped(send)),
+                still = still_ours(means, send) => still?,
+            }
+            looked = Some(Instant::now());
+        }
         match ssm.send(&request).await {
             Ok(accepted) => return Ok(Outcome::Accepted(accepted)),
             Err(AwsError::Unknown(problem)) => {
@@ -83,8 +87,8 @@ fn stopped(send: &Send) -> Problem {
     Problem::new(Kind::Guard, what, "")
 }
 
-/// A first command goes to the whole fleet, which pulls what the moving tags point at. Between their move and now there
-/// may be days, if another process left the deployment there, or another deployment.
+/// The hosts pull what the moving tags point at. Between their move and now there may be days, if another process left the
+/// deployment there, or another deployment; between a retry's first command and its last there may be hours.
 async fn still_ours(means: &Means, send: &Send) -> Result<(), Problem> {
     let Some(digest) = &send.digest else { return Ok(()) };
     let digests = [(send.region.clone(), digest.clone())];

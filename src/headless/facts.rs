@@ -143,7 +143,9 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
         }
         Fact::SendAbandoned { token } => of_send(state, token, "command taken as never sent".to_owned(), Vec::new()),
 
-        Fact::RetryIntended { region, rollout, hosts } => {
+        Fact::RetryIntended {
+            region, rollout, hosts, ..
+        } => {
             let hosts = plural(hosts.len(), "host");
             lane(region, format!("{rollout}: {hosts} to be retried"))
         }

@@ -199,6 +199,9 @@ pub enum Fact {
         rollout: RolloutName,
         /// The hosts, in the order in which they go out.
         hosts: Vec<HostId>,
+        /// Whether it goes out wherever the moving tags point: the operator was told that one points elsewhere.
+        #[serde(default)]
+        despite_moved_tag: bool,
     },
     /// What has not gone out of a retry does not go out any more. Its hosts are as they were.
     RetryStopped {

@@ -171,9 +171,14 @@ impl State {
                 self.unsend(token, SendPhase::Abandoned, Some(&HostStatus::NotSent), at);
             }
 
-            Fact::RetryIntended { region, rollout, hosts } => {
-                self.with_rollout(region, rollout, |rollout| rollout.intend_retry(hosts));
-            }
+            Fact::RetryIntended {
+                region,
+                rollout,
+                hosts,
+                despite_moved_tag,
+            } => self.with_rollout(region, rollout, |rollout| {
+                rollout.intend_retry(hosts, *despite_moved_tag);
+            }),
             Fact::RetryStopped {
                 region,
                 rollout,
@@ -474,12 +479,17 @@ impl RetryState {
 
 impl RolloutState {
     /// Adds to the retry that is going out, or begins one.
-    fn intend_retry(&mut self, hosts: &[HostId]) {
+    fn intend_retry(&mut self, hosts: &[HostId], despite_moved_tag: bool) {
         let waiting: HashSet<&HostId> = self.waiting_for_retry().collect();
         let new: Vec<HostId> = hosts.iter().filter(|host| !waiting.contains(host)).cloned().collect();
         if waiting.is_empty() {
-            self.retry = RetryState::default();
+            self.retry = RetryState {
+                despite_moved_tag,
+                ..RetryState::default()
+            };
         }
+        // They go out together, so what was said of a part of them does not hold for all.
+        self.retry.despite_moved_tag &= despite_moved_tag;
         self.retry.asked += new.len();
         self.retry.waiting.extend(new);
     }

@@ -211,6 +211,8 @@ pub struct RetryState {
     pub sends: Vec<usize>,
     /// Why the rest of it did not go out, if it did not.
     pub stopped: Option<Problem>,
+    /// Whether all of it goes out wherever the moving tags point.
+    pub despite_moved_tag: bool,
     /// The hosts that no command was sent to yet, in their order.
     waiting: Vec<HostId>,
 }

@@ -172,7 +172,11 @@ async fn outputs_that_cannot_be_read_keep_nothing_from_its_end() {
     for act in [Act::Expired, Act::Throttle] {
         let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\"]\n\
                      [[host]]\nregion = \"us-east-1\"\nnumber = 2\nfates = [\"disk-full\"]\n";
-        let scene = Scene::set_with(&format!("{TINY}{story}"), &[("max_errors = 0", "max_errors = \"100%\"")]).await;
+        let scene = Scene::set_with(
+            &format!("{TINY}{story}"),
+            &[("max_errors = 0", "max_errors = \"100%\"")],
+        )
+        .await;
         let mut process = scene.planned().await;
         let rule = scene.rehearsal.faults().add(Rule::on("GetCommandInvocation", act));
         process.act(Action::Start);

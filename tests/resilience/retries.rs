@@ -6,10 +6,10 @@ use quarterdeck::engine::Action;
 use quarterdeck::names::{HostId, Millis, Region};
 use quarterdeck::rehearsal::fleet::Fate;
 use quarterdeck::rehearsal::sample::Sample;
-use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendTo};
+use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendPhase, SendTo};
 use serde_json::json;
 
-use crate::scene::{EAST, Process, Scene, TINY, hosts, rows};
+use crate::scene::{EAST, Process, Scene, TINY, hosts, phase, rows};
 
 /// No host keeps others from starting, so that the story alone decides who fails.
 const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
@@ -279,4 +279,43 @@ async fn a_latest_that_cannot_be_looked_up_is_said_before_a_retry() {
     let problem = moved[0].problem.as_ref().expect("it says why");
     assert!(problem.what.as_str().contains("ecr:DescribeImages"), "{problem}");
     assert_eq!(scene.requests("SendCommand").len(), 2);
+}
+
+/// A retry of thousands takes hours. What is left of it does not pull what somebody else deploys meanwhile, unless the
+/// operator said so from the start.
+#[tokio::test]
+async fn a_latest_that_moves_during_a_retry_stops_the_rest_of_it() {
+    for despite in [false, true] {
+        let story = "regions = [\"us-east-1\"]\nhosts = 130\n[trouble]\nfail = 130\n";
+        let scene = Scene::set_with(story, &[TOLERANT]).await;
+        let mut process = scene.start().await;
+        process.settled().await;
+        let mut set = process.state.retry_set(&Selection::Failed(None));
+        set.hosts.retain(|(_, name), _| name.as_str() == "ubuntu");
+        process.act(Action::Retry {
+            set,
+            despite_moved_tag: despite,
+        });
+        process
+            .until("the first command", |process| {
+                matches!(phase(process.rollout(EAST, "ubuntu")), Some(SendPhase::Accepted { .. }))
+                    && process.rollout(EAST, "ubuntu").sends.len() == 2
+            })
+            .await;
+        let (region, now) = (Region::new(EAST), Millis::now());
+        let (ecr, name) = (scene.rehearsal.ecr(), Sample::repository(&region));
+        ecr.preload(&region, &name, &["latest"], b"somebody else's", now)
+            .expect("the repository is there");
+        process.settled_again(2).await;
+        let rollout = process.rollout(EAST, "ubuntu");
+        let again = rollout.hosts.iter().filter(|host| host.attempts.len() == 2);
+        let succeeded = again.filter(|host| *host.status() == HostStatus::Success).count();
+        match phase(rollout) {
+            Some(SendPhase::Refused(said)) => {
+                assert_eq!((despite, succeeded), (false, 50), "{said}");
+                assert!(said.what.as_str().contains("latest points at"), "{said}");
+            }
+            _ => assert_eq!((despite, succeeded), (true, 78)),
+        }
+    }
 }

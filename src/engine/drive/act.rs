@@ -23,7 +23,7 @@ impl Drive {
             Action::Retry {
                 set,
                 despite_moved_tag: true,
-            } => self.retry(&set).await,
+            } => self.retry(&set, true).await,
             Action::Retry {
                 set,
                 despite_moved_tag: false,
@@ -114,7 +114,7 @@ impl Drive {
         }
         self.stops.remove(&Work::RetryCheck);
         if confirmed && moved.is_empty() {
-            self.retry(&set).await
+            self.retry(&set, false).await
         } else {
             if confirmed {
                 // The question may be gone from the screen by now.
@@ -130,7 +130,7 @@ impl Drive {
     }
 
     /// Records that the operator wants it; `advance` sends what may go out now.
-    async fn retry(&mut self, set: &RetrySet) -> Result<(), Problem> {
+    async fn retry(&mut self, set: &RetrySet, despite_moved_tag: bool) -> Result<(), Problem> {
         let set = self.narrow(set);
         if set.is_empty() {
             self.refuse(
@@ -141,7 +141,12 @@ impl Drive {
         let intended = set
             .hosts
             .into_iter()
-            .map(|((region, rollout), hosts)| Fact::RetryIntended { region, rollout, hosts });
+            .map(|((region, rollout), hosts)| Fact::RetryIntended {
+                region,
+                rollout,
+                hosts,
+                despite_moved_tag,
+            });
         self.record(intended.collect()).await
     }
 

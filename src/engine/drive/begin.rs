@@ -151,12 +151,23 @@ impl Drive {
             to: to.clone(),
         };
         self.record(vec![intended]).await?;
+        let lane = self.state.lane(region);
+        let retry = lane
+            .and_then(|lane| lane.rollout(rollout))
+            .map(|rollout| &rollout.retry);
+        let despite_moved_tag = match to {
+            SendTo::Targets => false,
+            SendTo::Hosts(_) => retry.is_some_and(|retry| retry.despite_moved_tag),
+        };
         let send = send::Send {
             region: region.clone(),
             rollout: rollout.clone(),
             token: token.clone(),
             to,
-            digest: self.state.lane(region).and_then(|lane| lane.digest()).cloned(),
+            digest: lane
+                .filter(|_| !despite_moved_tag)
+                .and_then(|lane| lane.digest())
+                .cloned(),
             intended_at: self.now(),
         };
         let work = Work::Send(token.clone());

@@ -36,9 +36,12 @@ pub(super) fn fact(recorded: &Recorded) {
         Fact::SendRefused { token, problem } => warn!(%token, %problem, "SSM refused the command"),
         Fact::SendUnknown { token, problem } => warn!(%token, %problem, "unknown whether SSM has the command"),
         Fact::SendAbandoned { token } => info!(%token, "send abandoned"),
-        Fact::RetryIntended { region, rollout, hosts } => {
-            info!(%region, %rollout, hosts = hosts.len(), "to be retried")
-        }
+        Fact::RetryIntended {
+            region,
+            rollout,
+            hosts,
+            despite_moved_tag,
+        } => info!(%region, %rollout, hosts = hosts.len(), despite_moved_tag, "to be retried"),
         Fact::RetryStopped { problem, .. } => warn!(%problem, "retry stopped"),
         Fact::HostChanged {
             command, host, status, ..

@@ -192,6 +192,7 @@ fn fact(input: &mut Unstructured) -> arbitrary::Result<Fact> {
             region,
             rollout,
             hosts: hosts(input)?,
+            despite_moved_tag: bool::arbitrary(input)?,
         },
         26 => match input.int_in_range(0..=3)? {
             0 => Fact::LaneWaits { region, problem },
