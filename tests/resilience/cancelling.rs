@@ -137,9 +137,7 @@ async fn a_command_that_is_going_out_is_cancelled_as_soon_as_ssm_has_it() {
         }
         let mut process = scene.start().await;
         process
-            .until("both intents", |process| {
-                process.count(|fact| matches!(fact, Fact::SendIntended { .. })) == 2
-            })
+            .until("both on their way", |_| scene.requests("SendCommand").len() == 2)
             .await;
         process.act(Action::Cancel(Scope::All));
         assert_eq!(
