@@ -387,7 +387,7 @@ async fn listed(command: &CommandId, ssm: &dyn Ssm) -> Result<BTreeSet<HostId>, 
 }
 
 /// What names the hosts: the command's own targets, or their ids where it has none.
-fn asked(to: &Recipients, listed: &BTreeSet<HostId>) -> Vec<Vec<Target>> {
+pub(super) fn asked(to: &Recipients, listed: &BTreeSet<HostId>) -> Vec<Vec<Target>> {
     match to {
         Recipients::Targets(targets) => vec![targets.clone()],
         Recipients::Hosts(_) => {

@@ -16,6 +16,7 @@ mod outputs;
 mod poll;
 pub mod ports;
 mod preflight;
+mod present;
 mod push;
 mod retries;
 pub mod secrets;

@@ -1,6 +1,7 @@
 //! The vocabulary between the drive and its tasks: what can be under way, and what a task has to say.
 
 use crate::engine::MovedTag;
+use crate::engine::present::Absent;
 use crate::names::{BuildId, CommandId, HostId, Region, Token};
 use crate::problem::Problem;
 use crate::state::{Fact, RetrySet};
@@ -64,11 +65,25 @@ pub(super) enum Event {
         set: RetrySet,
         /// Tags that point elsewhere by now, or could not be looked up.
         moved: Vec<MovedTag>,
-        /// Whether the operator has confirmed already, so that the retry starts unless a tag moved.
-        confirmed: bool,
+        /// Hosts that can't be reached, where that was looked up.
+        absent: Absent,
+        /// What it is for.
+        asked: Asked,
     },
     /// The operator should know.
     Notice(Problem),
+}
+
+/// What a look before a retry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The question that the operator has to answer.
+    Question,
+    /// The retry itself: it starts, unless a tag moved and the operator did not say that it matters nothing.
+    Retry {
+        /// Whether the operator did.
+        despite_moved_tag: bool,
+    },
 }
 
 /// Who in a lane waits. A lane waits while at least one of them does.

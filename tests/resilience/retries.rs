@@ -319,3 +319,50 @@ async fn a_latest_that_moves_during_a_retry_stops_the_rest_of_it() {
         }
     }
 }
+
+/// SSM refuses a command to all of its instance ids for one that is gone; asking again would come to the same for ever.
+#[tokio::test]
+async fn a_retry_leaves_out_the_host_that_is_gone_and_says_who_it_is() {
+    use quarterdeck::rehearsal::faults::{Act, Rule};
+    let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"offline\"]\n\
+                 [[host]]\nregion = \"us-east-1\"\nnumber = 2\nfates = [\"disk-full\", \"success\"]\n";
+    for despite_moved_tag in [false, true] {
+        let scene = Scene::set_with(&format!("{TINY}{story}"), &[TOLERANT]).await;
+        let mut process = scene.start().await;
+        process.settled().await;
+        let failed = failed(&process, "ubuntu");
+        assert_eq!(failed.len(), 2);
+        let retry = |process: &Process| Action::Retry {
+            set: process.state.retry_set(&Selection::Failed(None)),
+            despite_moved_tag,
+        };
+        process.act(retry(&process));
+        process.settled_again(2).await;
+        process
+            .until("who is left out", |process| !process.notices.is_empty())
+            .await;
+        let attempts = |id: &HostId| process.rollout(EAST, "ubuntu").host(id).map(|host| host.attempts.len());
+        let (gone, other): (Vec<&HostId>, Vec<&HostId>) = failed.iter().partition(|id| attempts(id) == Some(1));
+        assert_eq!((gone.len(), other.len()), (1, 1), "{:?}", rows(&process.state));
+        let said = process.notices[0].what.as_str();
+        assert!(
+            said.contains(gone[0].as_str()) && !said.contains(other[0].as_str()),
+            "{said}"
+        );
+        // Alone it is not sent to either; and where nobody can say, SSM has the last word.
+        process.act(retry(&process));
+        process.until("it again", |process| process.notices.len() == 2).await;
+        assert_eq!(scene.requests("SendCommand").len(), 3);
+        scene
+            .rehearsal
+            .faults()
+            .add(Rule::on("DescribeInstanceInformation", Act::Denied));
+        process.act(retry(&process));
+        process.settled_again(3).await;
+        process
+            .until("why it is not known", |process| process.notices.len() == 3)
+            .await;
+        assert!(process.notices[2].what.as_str().contains("could not be looked up"));
+        assert_eq!(scene.requests("SendCommand").len(), 4);
+    }
+}

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Drive;
-use crate::engine::moved;
-use crate::engine::work::{Event, Work};
+use crate::engine::present::Absent;
+use crate::engine::work::{Asked, Event, Work};
 use crate::engine::{Action, MovedTag, Scope, Update};
+use crate::engine::{moved, present};
 use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
 use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, RolloutState, SendPhase, SendState, SendTo, TagPhase};
@@ -17,18 +18,11 @@ impl Drive {
             // The plan runs already, this process drives it, and leaving is the loop's business.
             Action::Recheck | Action::Start | Action::TakeOver | Action::Leave { .. } => Ok(()),
             Action::CheckRetry(set) => {
-                self.check_retry(set, false);
+                self.check_retry(set, Asked::Question);
                 Ok(())
             }
-            Action::Retry {
-                set,
-                despite_moved_tag: true,
-            } => self.retry(&set, true).await,
-            Action::Retry {
-                set,
-                despite_moved_tag: false,
-            } => {
-                self.check_retry(set, true);
+            Action::Retry { set, despite_moved_tag } => {
+                self.check_retry(set, Asked::Retry { despite_moved_tag });
                 Ok(())
             }
             Action::RetryBuild(id) => self.retry_build(id).await,
@@ -59,7 +53,7 @@ impl Drive {
 
     /// Every question is answered, even while another one is looked into: its task may have said its word already and
     /// not have ended yet.
-    fn check_retry(&mut self, set: RetrySet, confirmed: bool) {
+    fn check_retry(&mut self, set: RetrySet, asked: Asked) {
         let set = self.narrow(&set);
         let lanes = self.state.lanes.iter();
         let digests: Vec<(Region, Digest)> = lanes
@@ -76,16 +70,35 @@ impl Drive {
         let stop = self.stop_of(&Work::RetryCheck);
         let means = self.means.clone();
         self.spawn(Work::RetryCheck, async move {
-            let moved = tokio::select! {
+            let looks = async {
+                match asked {
+                    Asked::Question => (
+                        moved::tags(&means, &Work::RetryCheck, &digests).await,
+                        Absent::default(),
+                    ),
+                    Asked::Retry {
+                        despite_moved_tag: true,
+                    } => (Vec::new(), present::absent(&means, &set).await),
+                    // One after the other: both wait as the same work.
+                    Asked::Retry {
+                        despite_moved_tag: false,
+                    } => {
+                        let moved = moved::tags(&means, &Work::RetryCheck, &digests).await;
+                        (moved, present::absent(&means, &set).await)
+                    }
+                }
+            };
+            let (moved, absent) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Vec::new(),
-                moved = moved::tags(&means, &Work::RetryCheck, &digests) => moved,
+                looked = looks => looked,
             };
             means.tell(Event::RetryChecked {
                 serial,
                 set,
                 moved,
-                confirmed,
+                absent,
+                asked,
             });
             Vec::new()
         });
@@ -107,32 +120,46 @@ impl Drive {
         serial: u64,
         set: RetrySet,
         moved: Vec<MovedTag>,
-        confirmed: bool,
+        absent: Absent,
+        asked: Asked,
     ) -> Result<(), Problem> {
         if serial != self.checks {
             return Ok(());
         }
         self.stops.remove(&Work::RetryCheck);
-        if confirmed && moved.is_empty() {
-            self.retry(&set, false).await
-        } else {
-            if confirmed {
+        match asked {
+            Asked::Retry { despite_moved_tag } if moved.is_empty() => self.retry(set, absent, despite_moved_tag).await,
+            Asked::Retry { .. } => {
                 // The question may be gone from the screen by now.
                 self.refuse(
                     "nothing was sent again: a tag moved while that was looked into",
                     "ask again: the question says where it points now",
                 );
+                self.say_checked(&set, moved);
+                Ok(())
             }
-            let set = self.narrow(&set);
-            self.say(Update::RetryChecked { set, moved });
-            Ok(())
+            Asked::Question => {
+                self.say_checked(&set, moved);
+                Ok(())
+            }
         }
     }
 
-    /// Records that the operator wants it; `advance` sends what may go out now.
-    async fn retry(&mut self, set: &RetrySet, despite_moved_tag: bool) -> Result<(), Problem> {
+    fn say_checked(&self, set: &RetrySet, moved: Vec<MovedTag>) {
         let set = self.narrow(set);
-        if set.is_empty() {
+        self.say(Update::RetryChecked { set, moved });
+    }
+
+    /// Records that the operator wants it; `advance` sends what may go out now.
+    ///
+    /// Hosts that can't be reached are left out, and that is said once it is recorded: until then a notice means that
+    /// nothing comes of it.
+    async fn retry(&mut self, mut set: RetrySet, absent: Absent, despite_moved_tag: bool) -> Result<(), Problem> {
+        for ((region, _), hosts) in &mut set.hosts {
+            hosts.retain(|host| !absent.hosts.contains(&(region.clone(), host.clone())));
+        }
+        let set = self.narrow(&set);
+        if set.is_empty() && absent.hosts.is_empty() {
             self.refuse(
                 "nothing to retry: these hosts did not end without success, or wait for their retry already",
                 "",
@@ -147,7 +174,11 @@ impl Drive {
                 hosts,
                 despite_moved_tag,
             });
-        self.record(intended.collect()).await
+        self.record(intended.collect()).await?;
+        for problem in absent.said {
+            self.say(Update::Notice(problem));
+        }
+        Ok(())
     }
 
     async fn retry_build(&mut self, id: BuildId) -> Result<(), Problem> {

@@ -292,11 +292,12 @@ impl Drive {
                     serial,
                     set,
                     moved,
-                    confirmed,
+                    absent,
+                    asked,
                 } => {
                     // What is known of the hosts comes before what is decided about them.
                     self.record(std::mem::take(&mut facts)).await?;
-                    self.retry_checked(serial, set, moved, confirmed).await?;
+                    self.retry_checked(serial, set, moved, absent, asked).await?;
                 }
                 Event::Notice(problem) => self.say(Update::Notice(problem)),
             }
