@@ -63,7 +63,11 @@ async fn a_push_is_told_layer_by_layer_and_its_digest_is_the_registrys() {
     );
     assert_eq!((pushed.layers_pushed, pushed.layers_present), (3, 0));
     let known = engine().digests(&image, &repository).await;
-    assert_eq!(known, [pushed.digest.clone()], "for whoever finds the tag immutable");
+    assert_eq!(
+        known,
+        std::slice::from_ref(&pushed.digest),
+        "for whoever finds the tag immutable"
+    );
     engine().untag(&format!("{repository}:4f1c2ab")).await;
     let known = engine().digests(&image, &repository).await;
     assert!(
