@@ -138,6 +138,10 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                     println!("notice: {problem}");
                 }
                 assert!(!problem.what.as_str().contains("a defect in Quarterdeck"), "{problem}");
+                // Nothing comes of a retry whose hosts are all gone: there is something else to do, or nothing.
+                if !watching && state.settled.is_some() && problem.what.as_str().contains("the retry leaves out") {
+                    over = operator.settled(&handle, &state, world, time);
+                }
             }
             // What was asked for a moment before leaving may have gone out since: that is for the next process to follow.
             Some(Update::Stopped(None)) => return over && state.settled.is_some(),
