@@ -86,7 +86,7 @@ pub fn deployment(seed: u64, aloud: bool) -> (Told, Vec<Recorded>) {
         checks::journal(&facts);
         checks::fleet(&scene.world, &scene.time, &scene.operator);
         if ended {
-            checks::end(&scene.world, &scene.time, &facts);
+            checks::end(&scene.world, &scene.time, &scene.operator, &facts);
             let (mut told, operator) = (scene.told, &scene.operator);
             told.facts = facts.len() as u64;
             told.retried = operator.retried;

@@ -26,6 +26,8 @@ pub struct Operator {
     pub seen: u64,
     /// Hosts that were retried though nobody knew whether they had run, by the token of the retry.
     pub risked: HashSet<(Token, HostId)>,
+    /// Regions of which it was said that outputs could not be read.
+    pub unread: HashSet<Region>,
     pub retried: u64,
     pub cancelled: u64,
     pub unknown: u64,
@@ -45,6 +47,7 @@ impl Operator {
             rounds: ROUNDS,
             seen: 0,
             risked: HashSet::new(),
+            unread: HashSet::new(),
             retried: 0,
             cancelled: 0,
             unknown: 0,
@@ -138,6 +141,13 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                     println!("notice: {problem}");
                 }
                 assert!(!problem.what.as_str().contains("a defect in Quarterdeck"), "{problem}");
+                if let Some((region, _)) = problem
+                    .what
+                    .as_str()
+                    .split_once(": what failed hosts printed is not read")
+                {
+                    operator.unread.insert(Region::new(region));
+                }
                 // Nothing comes of a retry whose hosts are all gone: there is something else to do, or nothing.
                 if !watching && state.settled.is_some() && problem.what.as_str().contains("the retry leaves out") {
                     over = operator.settled(&handle, &state, world, time);
@@ -314,8 +324,8 @@ impl Operator {
         };
         // Of a send that nobody knows of the operator looks into the AWS console, and gives it time.
         for lane in &state.lanes {
-            let last = lane.rollouts.iter().filter_map(|rollout| rollout.sends.last());
-            for send in last.filter(|send| matches!(send.phase, SendPhase::Unknown(_))) {
+            let sends = lane.rollouts.iter().flat_map(|rollout| &rollout.sends);
+            for send in sends.filter(|send| matches!(send.phase, SendPhase::Unknown(_))) {
                 if checks::command(world, time, &lane.region, &send.token).is_some() || world.street.is_busy() {
                     // Whoever attaches again looks for it once more.
                     leave();
