@@ -56,7 +56,8 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
     let mut patience = Patience::new(means, &send.region, waiter);
     let mut looked: Option<Instant> = None;
     loop {
-        if looked.is_none_or(|looked| looked.elapsed() >= means.pace.slowest) {
+        // Not before every try: where half of all calls are throttled, each send could be the half that is.
+        if looked.is_none_or(|looked| looked.elapsed() >= 2 * means.pace.slowest) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(stopped(send)),
