@@ -28,13 +28,13 @@ pub(super) struct Absent {
 }
 
 /// Looks up the hosts of `set`. Where that fails all of them count as present.
-pub(super) async fn absent(means: &Means, set: &RetrySet) -> Absent {
+pub(super) async fn absent(means: &Means, work: &Work, set: &RetrySet) -> Absent {
     let mut asked: BTreeMap<&Region, BTreeSet<HostId>> = BTreeMap::new();
     for ((region, _), hosts) in &set.hosts {
         asked.entry(region).or_default().extend(hosts.iter().cloned());
     }
     let looks = asked.into_iter().map(|(region, ids)| async move {
-        let found = look(means, region, &ids).await;
+        let found = look(means, work, region, &ids).await;
         (region, ids, found)
     });
     let mut absent = Absent::default();
@@ -63,6 +63,7 @@ pub(super) async fn absent(means: &Means, set: &RetrySet) -> Absent {
 
 async fn look(
     means: &Means,
+    work: &Work,
     region: &Region,
     ids: &BTreeSet<HostId>,
 ) -> Result<BTreeMap<HostId, ExpectedHost>, Problem> {
@@ -70,7 +71,7 @@ async fn look(
     let mut found = BTreeMap::new();
     for targets in adopt::asked(&Recipients::Hosts(Vec::new()), ids) {
         let call = || ssm.hosts(&targets);
-        let hosts = means.patiently(region, &Work::RetryCheck, call).await?;
+        let hosts = means.patiently(region, work, call).await?;
         found.extend(hosts.into_iter().map(|host| (host.id.clone(), host)));
     }
     Ok(found)

@@ -21,8 +21,8 @@ pub(super) enum Work {
     Cancel(CommandId),
     /// The reading of what a host printed.
     Output(CommandId, HostId),
-    /// The look at moving tags before a retry.
-    RetryCheck,
+    /// A look at the hosts and the moving tags before a retry, by its number.
+    RetryCheck(u64),
 }
 
 impl Work {
@@ -30,7 +30,7 @@ impl Work {
     pub fn is_precious(&self) -> bool {
         match self {
             Self::Send(_) | Self::Cancel(_) => true,
-            Self::Build(_) | Self::Push(_) | Self::Tags(_) | Self::Output(..) | Self::RetryCheck => false,
+            Self::Build(_) | Self::Push(_) | Self::Tags(_) | Self::Output(..) | Self::RetryCheck(_) => false,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(super) enum Event {
     Goes(Region, Waiter),
     /// The moving tags were looked at for a retry.
     RetryChecked {
-        /// Which of the questions it answers.
+        /// Which of the looks it was.
         serial: u64,
         /// Which hosts the operator meant.
         set: RetrySet,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quarterdeck::engine::Action;
-use quarterdeck::names::{HostId, Millis, Region};
+use quarterdeck::names::{HostId, Millis, Region, RolloutName};
 use quarterdeck::rehearsal::fleet::Fate;
 use quarterdeck::rehearsal::sample::Sample;
 use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendPhase, SendTo};
@@ -262,6 +262,48 @@ async fn a_retry_that_ssm_refuses_leaves_its_hosts_as_they_were() {
     });
     assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
     scene.sent_once(&process.state);
+}
+
+/// While the tags are looked at, another question and a cancel elsewhere take nothing back of what the operator confirmed.
+#[tokio::test]
+async fn a_confirmed_retry_is_dropped_by_nothing_but_its_own_cancel() {
+    use quarterdeck::engine::Scope;
+    use quarterdeck::rehearsal::faults::{Act, Rule};
+    for (cancelled, sent) in [("linux", "ubuntu"), ("ubuntu", "linux")] {
+        let scene = Scene::set_with(&format!("{TINY}{TWO_FAIL}"), &[TOLERANT]).await;
+        let mut process = scene.start().await;
+        process.settled().await;
+        let faults = scene.rehearsal.faults();
+        let held = faults.add(Rule::on("DescribeImages", Act::Throttle));
+        let all = process.state.retry_set(&Selection::Failed(None));
+        let mut other = all.clone();
+        other.hosts.retain(|(_, name), _| name.as_str() == cancelled);
+        process.act(Action::Retry {
+            set: all.clone(),
+            despite_moved_tag: false,
+        });
+        process.until("the look", |_| faults.struck(held) > 0).await;
+        process.act(Action::CheckRetry(other));
+        process.act(Action::Cancel(Scope::Rollout(
+            Region::new(EAST),
+            RolloutName::new(cancelled),
+        )));
+        process
+            .until("the word on it", |process| {
+                let said = "the retry of 1 host is taken back";
+                process.notices.iter().any(|notice| notice.what.as_str().contains(said))
+            })
+            .await;
+        faults.end(held);
+        process
+            .until("the answer to the question", |process| process.checked.is_some())
+            .await;
+        process.settled_again(2).await;
+        assert_eq!(failed(&process, sent).len(), 0, "{sent}");
+        assert_eq!(failed(&process, cancelled).len(), 1, "{cancelled}");
+        assert_eq!(scene.requests("SendCommand").len(), 3);
+        scene.sent_once(&process.state);
+    }
 }
 
 /// Where it cannot be looked up, nobody knows what the hosts would pull, and that is said.

@@ -10,6 +10,7 @@ use crate::engine::{moved, present};
 use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
 use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, RolloutState, SendPhase, SendState, SendTo, TagPhase};
+use crate::words::plural;
 
 impl Drive {
     /// Does what the operator asks for.
@@ -37,7 +38,7 @@ impl Drive {
         }
     }
 
-    fn refuse(&self, what: impl AsRef<str>, remedy: &str) {
+    pub(super) fn refuse(&self, what: impl AsRef<str>, remedy: &str) {
         self.say(Update::Notice(Problem::new(Kind::Guard, what, remedy)));
     }
 
@@ -51,42 +52,37 @@ impl Drive {
         self.state.retry_set(&crate::state::Selection::Hosts(hosts.collect()))
     }
 
-    /// Every question is answered, even while another one is looked into: its task may have said its word already and
-    /// not have ended yet.
+    /// Looks at the moving tags, and for a retry that the operator wants at its hosts too.
     fn check_retry(&mut self, set: RetrySet, asked: Asked) {
         let set = self.narrow(&set);
         let lanes = self.state.lanes.iter();
         let digests: Vec<(Region, Digest)> = lanes
+            .filter(|lane| set.hosts.keys().any(|(of, _)| *of == lane.region))
             .filter_map(|lane| Some((lane.region.clone(), lane.digest()?.clone())))
             .collect();
-        let digests: Vec<(Region, Digest)> = digests
-            .into_iter()
-            .filter(|(region, _)| set.hosts.keys().any(|(of, _)| of == region))
-            .collect();
-        // The latest question counts; the answer to one before it would change the hosts of another.
-        self.forget_check();
         self.checks += 1;
         let serial = self.checks;
-        let stop = self.stop_of(&Work::RetryCheck);
+        match asked {
+            Asked::Question => self.forget_question(),
+            Asked::Retry { .. } => drop(self.wanted_retries.insert(serial, set.clone())),
+        }
+        let work = Work::RetryCheck(serial);
+        let stop = self.stop_of(&work);
         let means = self.means.clone();
-        self.spawn(Work::RetryCheck, async move {
+        self.spawn(work.clone(), async move {
             let looks = async {
-                match asked {
-                    Asked::Question => (
-                        moved::tags(&means, &Work::RetryCheck, &digests).await,
-                        Absent::default(),
-                    ),
+                // One after the other: both wait as the same work.
+                let moved = match asked {
                     Asked::Retry {
                         despite_moved_tag: true,
-                    } => (Vec::new(), present::absent(&means, &set).await),
-                    // One after the other: both wait as the same work.
-                    Asked::Retry {
-                        despite_moved_tag: false,
-                    } => {
-                        let moved = moved::tags(&means, &Work::RetryCheck, &digests).await;
-                        (moved, present::absent(&means, &set).await)
-                    }
-                }
+                    } => Vec::new(),
+                    _ => moved::tags(&means, &work, &digests).await,
+                };
+                let absent = match asked {
+                    Asked::Question => Absent::default(),
+                    Asked::Retry { .. } => present::absent(&means, &work, &set).await,
+                };
+                (moved, absent)
             };
             let (moved, absent) = tokio::select! {
                 biased;
@@ -104,14 +100,37 @@ impl Drive {
         });
     }
 
-    /// Takes back a retry that is being looked into; whether there was one.
-    fn forget_check(&mut self) -> bool {
-        self.checks += 1;
-        let stopped = self.stops.remove(&Work::RetryCheck);
-        if let Some(stop) = &stopped {
-            stop.cancel();
-        }
-        stopped.is_some()
+    /// The latest question counts: the answer to one before it would change the hosts of another.
+    fn forget_question(&mut self) {
+        let wanted = &self.wanted_retries;
+        self.stops.retain(|work, stop| {
+            let question = matches!(work, Work::RetryCheck(serial) if !wanted.contains_key(serial));
+            if question {
+                stop.cancel();
+            }
+            !question
+        });
+    }
+
+    /// Takes back the retries that are being looked into, as far as they are in one of these rollouts; of how many hosts.
+    fn take_back(&mut self, scope: &[(Region, Option<RolloutName>)]) -> usize {
+        let mut hosts = 0;
+        let stops = &mut self.stops;
+        self.wanted_retries.retain(|serial, set| {
+            let before = set.len();
+            set.hosts.retain(|(region, rollout), _| {
+                !scope
+                    .iter()
+                    .any(|(of, only)| of == region && only.as_ref().is_none_or(|only| only == rollout))
+            });
+            hosts += before - set.len();
+            let stop = stops.get(&Work::RetryCheck(*serial)).filter(|_| set.is_empty());
+            if let Some(stop) = stop {
+                stop.cancel();
+            }
+            !set.is_empty()
+        });
+        hosts
     }
 
     /// A confirmed retry goes ahead if no tag moved; otherwise the operator is told first.
@@ -123,26 +142,27 @@ impl Drive {
         absent: Absent,
         asked: Asked,
     ) -> Result<(), Problem> {
-        if serial != self.checks {
-            return Ok(());
-        }
-        self.stops.remove(&Work::RetryCheck);
+        let in_time = self.stops.remove(&Work::RetryCheck(serial)).is_some();
         match asked {
-            Asked::Retry { despite_moved_tag } if moved.is_empty() => self.retry(set, absent, despite_moved_tag).await,
-            Asked::Retry { .. } => {
+            Asked::Question if in_time => self.say_checked(&set, moved),
+            Asked::Question => {}
+            Asked::Retry { despite_moved_tag } => {
+                // Some of it may have been taken back meanwhile.
+                let Some(set) = self.wanted_retries.remove(&serial) else {
+                    return Ok(());
+                };
+                if moved.is_empty() {
+                    return self.retry(set, absent, despite_moved_tag).await;
+                }
                 // The question may be gone from the screen by now.
                 self.refuse(
                     "nothing was sent again: a tag moved while that was looked into",
                     "ask again: the question says where it points now",
                 );
                 self.say_checked(&set, moved);
-                Ok(())
-            }
-            Asked::Question => {
-                self.say_checked(&set, moved);
-                Ok(())
             }
         }
+        Ok(())
     }
 
     fn say_checked(&self, set: &RetrySet, moved: Vec<MovedTag>) {
@@ -329,7 +349,7 @@ impl Drive {
                 .collect(),
         };
         let mut facts = Vec::new();
-        let checked = self.forget_check();
+        let taken_back = self.take_back(&lanes);
         for (region, only) in &lanes {
             let Some(lane) = self.state.lane(region) else { continue };
             let unsent = lane.rollouts.iter().any(|rollout| rollout.sends.is_empty()) || lane.digest().is_none();
@@ -351,7 +371,7 @@ impl Drive {
                 }));
             }
         }
-        let nothing = facts.is_empty() && !checked;
+        let nothing = facts.is_empty() && taken_back == 0;
         let asked = lanes.iter().any(|(region, only)| {
             let rollouts = self.state.lane(region).into_iter().flat_map(|lane| &lane.rollouts);
             let mut sends = rollouts
@@ -361,6 +381,15 @@ impl Drive {
         });
         self.record(facts).await?;
         self.stop_work();
+        if taken_back > 0 {
+            self.refuse(
+                format!(
+                    "the retry of {} is taken back before it went out",
+                    plural(taken_back, "host")
+                ),
+                "they are as they were; retry again to go on",
+            );
+        }
         if nothing && asked {
             self.refuse(
                 "SSM was asked to cancel that already: its hosts follow, or finish first",
@@ -391,7 +420,7 @@ impl Drive {
                     let send = self.state.send(token);
                     send.is_some_and(|(_, rollout, at)| rollout.sends[at].cancel_intended)
                 }
-                Work::Cancel(_) | Work::Output(..) | Work::RetryCheck => false,
+                Work::Cancel(_) | Work::Output(..) | Work::RetryCheck(_) => false,
             };
             if unwanted {
                 stop.cancel();

@@ -7,8 +7,9 @@ use crate::engine::Update;
 use crate::engine::build;
 use crate::engine::work::Work;
 use crate::problem::{Kind, Problem};
-use crate::state::Fact;
+use crate::state::{Fact, RetrySet};
 use crate::text::Clean;
+use crate::words::plural;
 
 impl Drive {
     /// Stops driving. Builds and pushes stop, since they need this process; a command that is going out is waited for.
@@ -38,6 +39,13 @@ impl Drive {
         if let Ok(answered) = timeout(LAST_WORDS, answers).await {
             answered?;
         }
+        let unsent: usize = self.wanted_retries.values().map(RetrySet::len).sum();
+        if unsent > 0 {
+            self.refuse(
+                format!("the retry of {} was left before it went out", plural(unsent, "host")),
+                "they are as they were; attach and retry again",
+            );
+        }
         // Dropping a build's or a push's stream stops it on the Docker Engine.
         self.jobs.shutdown().await;
         if self.state.settled.is_none() {
@@ -45,7 +53,7 @@ impl Drive {
             let reason = if waiting == 0 {
                 reason
             } else {
-                let hosts = crate::words::plural(waiting, "host");
+                let hosts = plural(waiting, "host");
                 Clean::line(&format!("{reason}; a retry of {hosts} has not gone out yet"))
             };
             self.record(vec![Fact::DeploymentLeft { reason }]).await?;
@@ -72,7 +80,12 @@ impl Drive {
             }
             Work::Send(token) => vec![Fact::SendUnknown { token, problem }],
             Work::Cancel(command) => vec![Fact::CancelFailed { command, problem }],
-            Work::Output(..) | Work::RetryCheck => {
+            Work::RetryCheck(serial) => {
+                self.wanted_retries.remove(&serial);
+                self.say(Update::Notice(problem));
+                Vec::new()
+            }
+            Work::Output(..) => {
                 self.say(Update::Notice(problem));
                 Vec::new()
             }

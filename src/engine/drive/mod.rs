@@ -27,7 +27,7 @@ use super::work::{Event, Waiter, Work};
 use super::{Action, Update, next, outputs, push};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
 use crate::problem::Problem;
-use crate::state::{BuildPhase, Fact, HostStatus, PushPhase, Recorded, SendPhase, State};
+use crate::state::{BuildPhase, Fact, HostStatus, PushPhase, Recorded, RetrySet, SendPhase, State};
 use crate::text::Clean;
 
 /// How long leaving waits for the answers to commands that are going out.
@@ -49,8 +49,10 @@ pub(super) struct Drive {
     pollers: BTreeMap<Region, mpsc::UnboundedSender<Tracker>>,
     outputs: Outputs,
     waits: BTreeMap<Region, BTreeMap<Waiter, Problem>>,
-    /// The number of the latest question whether tags have moved; an answer to another one is out of date.
+    /// How many looks before a retry there were.
     checks: u64,
+    /// The retries that the operator wants and that are looked into, by the number of the look.
+    wanted_retries: BTreeMap<u64, RetrySet>,
     /// The pollers' tasks, each with its region.
     watches: JoinSet<()>,
     watched: HashMap<Id, Region>,
@@ -78,6 +80,7 @@ impl Drive {
             outputs: Outputs::default(),
             waits: BTreeMap::new(),
             checks: 0,
+            wanted_retries: BTreeMap::new(),
             watches: JoinSet::new(),
             watched: HashMap::new(),
         }
@@ -374,10 +377,7 @@ impl Drive {
 
     fn done(&mut self, id: Id) -> Option<Work> {
         let work = self.busy.remove(&id)?;
-        // A check that was taken back ends after the one that took its place began.
-        if work != Work::RetryCheck {
-            self.stops.remove(&work);
-        }
+        self.stops.remove(&work);
         if let Work::Output(command, host) = &work {
             self.outputs.read(command, host);
         }
