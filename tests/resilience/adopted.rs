@@ -1,5 +1,6 @@
 //! The machine that drove a deployment is lost, and another one takes it up with nothing but SSM's own memory.
 
+use quarterdeck::engine::ports::Ledger;
 use quarterdeck::engine::{Action, Whose};
 use quarterdeck::names::{CommandId, DeploymentId, HostId, Region};
 use quarterdeck::plan::ParameterValue;
@@ -236,6 +237,26 @@ async fn hosts_that_another_machine_retried_are_followed_and_not_sent_to_again()
         assert_eq!(again.settled_again(3).await, Outcome::Succeeded);
         assert_eq!(again.rollout(EAST, "ubuntu").sends.len(), 2);
     }
+}
+
+/// A journal that was put back from a backup knows of no send. SSM does.
+#[tokio::test]
+async fn an_older_copy_of_the_journal_sends_nothing_again() {
+    let scene = Scene::set(SMALL).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    let id = process.state.plan.as_ref().expect("it has begun").id;
+    process.leave().await;
+    let facts = scene.facts().into_iter().map(|recorded| recorded.fact);
+    let older = facts.take_while(|fact| !matches!(fact, Fact::SendIntended { .. }));
+    scene.forget();
+    let kept = scene.journal().append(id, older.collect()).await;
+    kept.expect("the facts are taken");
+
+    let mut process = scene.attach();
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    assert_eq!(scene.requests("SendCommand").len(), 4);
+    scene.sent_once(&process.state);
 }
 
 #[tokio::test]
