@@ -111,48 +111,45 @@ impl RegistryFaults {
 
 /// Goes wrong: refuses, or returns the request with a body that will.
 pub(super) async fn commit(fault: RegistryFault, cut: &Cut, request: Request) -> Result<Request, Refused> {
-    match fault {
-        RegistryFault::Unauthorized => Err(Refused::unauthorized()),
-        RegistryFault::Expired => Err(Refused::expired()),
-        RegistryFault::Denied => Err(Refused::new(
+    let refused = match fault {
+        RegistryFault::Unauthorized => Refused::unauthorized(),
+        RegistryFault::Expired => Refused::expired(),
+        RegistryFault::Denied => Refused::new(
             StatusCode::FORBIDDEN,
             "DENIED",
             "User: arn:aws:iam::123456789012:user/rehearsal is not authorized to perform: ecr:InitiateLayerUpload",
-        )),
-        RegistryFault::Missing => Err(Refused::new(
+        ),
+        RegistryFault::Missing => Refused::new(
             StatusCode::NOT_FOUND,
             "NAME_UNKNOWN",
             "The repository with name 'rehearsal' does not exist in the registry with id '123456789012'",
-        )),
-        RegistryFault::Throttled => Err(Refused::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TOOMANYREQUESTS",
-            "Rate exceeded",
-        )),
-        RegistryFault::Broken => Err(Refused::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "UNKNOWN",
-            "Internal Server Error",
-        )),
+        ),
+        RegistryFault::Throttled => Refused::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "Rate exceeded"),
+        RegistryFault::Broken => Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "Internal Server Error"),
         RegistryFault::Reset { after: 0 } => {
             cut.now();
-            Err(Refused::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "UNKNOWN",
-                "the connection is cut",
-            ))
+            Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "the connection is cut")
         }
         RegistryFault::Stall { after: 0 } => std::future::pending().await,
         RegistryFault::Reset { after } => {
             let cut = cut.clone();
-            Ok(watched(request, after, move || {
+            return Ok(watched(request, after, move || {
                 // Reading on fails, and so does the answer.
                 cut.now();
                 false
-            }))
+            }));
         }
-        RegistryFault::Stall { after } => Ok(watched(request, after, || true)),
-    }
+        RegistryFault::Stall { after } => return Ok(watched(request, after, || true)),
+    };
+    swallow(request).await;
+    Err(refused)
+}
+
+/// Reads what nobody wants: an answer before the end of its request closes the connection, and whoever still writes may
+/// see a reset instead of the answer.
+pub(super) async fn swallow(request: Request) {
+    let mut body = request.into_body().into_data_stream();
+    while let Some(Ok(_)) = body.next().await {}
 }
 
 /// The request with a body that calls `over` once more than `limit` bytes came, and stops there if that says so.

@@ -129,7 +129,10 @@ async fn answer(desk: &Desk, cut: &Cut, request: Request) -> Result<Response, Re
         Some(fault) => faults::commit(fault, cut, request).await?,
         None => request,
     };
-    admit(desk, request.headers())?;
+    if let Err(refused) = admit(desk, request.headers()) {
+        faults::swallow(request).await;
+        return Err(refused);
+    }
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let route = Route::parse(path, query).ok_or_else(Refused::no_such_page)?;
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
