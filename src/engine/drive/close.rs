@@ -13,32 +13,8 @@ use crate::words::plural;
 
 impl Drive {
     /// Stops driving. Builds and pushes stop, since they need this process; a command that is going out is waited for.
-    pub(super) async fn leave(mut self, reason: Clean) -> Result<(), Problem> {
-        self.pollers.clear();
-        for (id, work) in &self.busy {
-            if !work.is_precious() {
-                self.stops.remove(work);
-                tracing::debug!(?work, ?id, "broken off by leaving");
-            }
-        }
-        self.busy.retain(|_, work| work.is_precious());
-        let answers = async {
-            while !self.busy.is_empty() {
-                match self.jobs.join_next_with_id().await {
-                    Some(Ok((id, facts))) => {
-                        if self.busy.remove(&id).is_some() {
-                            self.record(facts).await?;
-                        }
-                    }
-                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
-                    None => break,
-                }
-            }
-            Ok::<(), Problem>(())
-        };
-        if let Ok(answered) = timeout(LAST_WORDS, answers).await {
-            answered?;
-        }
+    pub(super) async fn leave(&mut self, reason: Clean) -> Result<(), Problem> {
+        self.last_words().await?;
         let unsent: usize = self.wanted_retries.values().map(RetrySet::len).sum();
         if unsent > 0 {
             self.refuse(
@@ -59,6 +35,35 @@ impl Drive {
             self.record(vec![Fact::DeploymentLeft { reason }]).await?;
         }
         Ok(())
+    }
+
+    /// Waits for the answers to what is going out, for a while, and records them as far as the journal takes them.
+    pub(super) async fn last_words(&mut self) -> Result<(), Problem> {
+        self.pollers.clear();
+        for (id, work) in &self.busy {
+            if !work.is_precious() {
+                self.stops.remove(work);
+                tracing::debug!(?work, ?id, "broken off");
+            }
+        }
+        self.busy.retain(|_, work| work.is_precious());
+        let mut lost = None;
+        let answers = async {
+            while !self.busy.is_empty() {
+                match self.jobs.join_next_with_id().await {
+                    Some(Ok((id, facts))) => {
+                        if self.busy.remove(&id).is_some() {
+                            lost = lost.take().or(self.record(facts).await.err());
+                        }
+                    }
+                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
+                    None => break,
+                }
+            }
+        };
+        // What is not answered by now is found in SSM by whoever takes the deployment up.
+        let _ = timeout(LAST_WORDS, answers).await;
+        lost.map_or(Ok(()), Err)
     }
 
     /// A defect in one task ends that task and nothing else; the report is on standard error and in the log.

@@ -91,6 +91,16 @@ impl Drive {
     /// # Errors
     /// The journal's problem. Nothing is driven any more then; what runs in the fleet goes on.
     pub async fn run(mut self, first: Vec<Fact>, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
+        let driven = self.drive(first, actions).await;
+        if driven.is_err() {
+            // Whoever takes it up finds in SSM what went out, and nothing of what was cut off on its way there. The journal's
+            // first problem is the one to tell.
+            let _ = self.last_words().await;
+        }
+        driven
+    }
+
+    async fn drive(&mut self, first: Vec<Fact>, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
         self.record(first).await?;
         self.pick_up().await?;
         loop {
