@@ -1,11 +1,13 @@
 //! A command that runs an engine: its state folder, its runtime, and the face that follows it.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr};
+use tokio::fs::File;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -172,17 +174,23 @@ pub(super) fn follow(
             }
             Face::Output(format) => {
                 let interrupts = signals::listen()?;
+                let out = output()?;
                 let options = Options {
                     format,
                     task: show.task.clone(),
                     wait: show.wait,
                     passing: show.passing,
                 };
-                let ended = headless::run(engine(), options, interrupts, io::stdout()).await?;
+                let ended = headless::run(engine(), options, interrupts, out).await?;
                 Ok(Next::Exit(ended.exit))
             }
         }
     })
+}
+
+/// Standard output, written on a thread of its own: a write lasts as long as its reader likes.
+fn output() -> io::Result<File> {
+    Ok(File::from_std(io::stdout().as_fd().try_clone_to_owned()?.into()))
 }
 
 /// A handle that starts the plan by itself as soon as it is ready, if that was consented to.

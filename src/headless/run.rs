@@ -1,11 +1,17 @@
 //! The loop without a terminal: hear, say, decide, until there is nothing left to wait for.
+//!
+//! What is said has been written before anything is decided, and before anything else is heard; what the engine says
+//! meanwhile stays in its channel. So a reader that does not read holds up this loop alone: the engine goes on, and signals
+//! and `--wait-timeout` end the wait.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{Consent, Format, Summary, Voice, was_sent};
 use crate::engine::{Action, Board, Handle, MovedTag, Update};
@@ -19,6 +25,8 @@ use crate::words::{plural, seconds};
 
 /// How long the engine has to put its last facts into the journal.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long whoever reads the output has for the rest of it, once this is to end by a signal or `--wait-timeout`.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the voice is asked whether something is due.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -123,8 +131,8 @@ enum Ending {
 pub async fn run(
     handle: Handle,
     options: Options,
-    interrupts: mpsc::UnboundedReceiver<Interrupt>,
-    out: impl Write,
+    mut interrupts: mpsc::UnboundedReceiver<Interrupt>,
+    out: impl AsyncWrite + Unpin,
 ) -> io::Result<Ended> {
     let Options {
         format,
@@ -137,8 +145,8 @@ pub async fn run(
         actions: handle.actions,
         updates: handle.updates,
         board: handle.board,
-        interrupts,
         out,
+        owed: BytesMut::new(),
         state: State::default(),
         live: Live::default(),
         seen: 0,
@@ -152,8 +160,8 @@ pub async fn run(
         },
         task,
     };
-    let deadline = wait.map(|wait| (wait, Instant::now() + wait));
-    let ending = follower.follow(deadline.map(|(_, at)| at)).await;
+    let deadline = wait.map(|wait| Instant::now() + wait);
+    let ending = follower.follow(deadline, &mut interrupts).await;
     let reason = match &ending {
         Ending::Done | Ending::Problems(_) => None,
         Ending::Interrupted(interrupt) => Some(interrupt.reason().to_owned()),
@@ -161,10 +169,28 @@ pub async fn run(
         Ending::Unheard(_) => Some("nobody reads the output any more".to_owned()),
     };
     let unrecorded = match reason {
-        Some(reason) => follower.leave(&reason).await,
+        Some(reason) => follower.leave(&reason, &mut interrupts).await,
         None => None,
     };
-    follower.close(format, ending, unrecorded)
+    let leaving = matches!(ending, Ending::Interrupted(_) | Ending::WaitedOut);
+    let given_up = async {
+        if !leaving {
+            tokio::select! {
+                Some(_) = interrupts.recv() => {}
+                () = until(deadline) => {}
+            }
+        }
+        sleep(PATIENCE).await;
+    };
+    follower.close(format, ending, unrecorded, given_up).await
+}
+
+/// The end of `--wait-timeout`, which without one never comes.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 struct Follower<W> {
@@ -172,8 +198,9 @@ struct Follower<W> {
     actions: mpsc::UnboundedSender<Action>,
     updates: mpsc::UnboundedReceiver<Update>,
     board: Arc<Board>,
-    interrupts: mpsc::UnboundedReceiver<Interrupt>,
     out: W,
+    /// What was said and is not written yet.
+    owed: BytesMut,
     state: State,
     live: Live,
     seen: u64,
@@ -188,32 +215,21 @@ struct Follower<W> {
     retry_asked: Option<(Outcome, Millis)>,
 }
 
-impl<W: Write> Follower<W> {
-    async fn follow(&mut self, deadline: Option<Instant>) -> Ending {
+impl<W: AsyncWrite + Unpin> Follower<W> {
+    async fn follow(
+        &mut self,
+        deadline: Option<Instant>,
+        interrupts: &mut mpsc::UnboundedReceiver<Interrupt>,
+    ) -> Ending {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let waited_out = async {
-            match deadline {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(waited_out);
         loop {
             let done = tokio::select! {
                 // A signal goes before whatever else there is.
                 biased;
-                Some(interrupt) = self.interrupts.recv() => return Ending::Interrupted(interrupt),
-                update = self.updates.recv() => match update {
-                    Some(update) => self.hear(update),
-                    None => Ok(Some(self.gone(None))),
-                },
-                _ = ticks.tick() => {
-                    self.seen = self.board.refresh(self.seen, &mut self.live);
-                    let lines = self.voice.tick(&self.state, &self.live, Millis::now());
-                    self.say(&lines).map(|()| None)
-                }
-                () = &mut waited_out => return Ending::WaitedOut,
+                Some(interrupt) = interrupts.recv() => return Ending::Interrupted(interrupt),
+                done = self.step(&mut ticks) => done,
+                () = until(deadline) => return Ending::WaitedOut,
             };
             match done {
                 Ok(Some(ending)) => return ending,
@@ -223,21 +239,43 @@ impl<W: Write> Follower<W> {
         }
     }
 
-    fn say(&mut self, lines: &[String]) -> io::Result<()> {
-        for line in lines {
-            writeln!(self.out, "{line}")?;
+    /// Hears the next word and says it. Broken off, it loses nothing of either: what is not written stays owed.
+    async fn step(&mut self, ticks: &mut Interval) -> io::Result<Option<Ending>> {
+        tokio::select! {
+            biased;
+            update = self.updates.recv() => match update {
+                Some(update) => self.hear(update).await,
+                None => Ok(Some(self.gone(None))),
+            },
+            _ = ticks.tick() => {
+                self.seen = self.board.refresh(self.seen, &mut self.live);
+                let lines = self.voice.tick(&self.state, &self.live, Millis::now());
+                self.say(&lines);
+                write(&mut self.out, &mut self.owed).await.map(|()| None)
+            }
         }
-        if lines.is_empty() { Ok(()) } else { self.out.flush() }
+    }
+
+    fn say(&mut self, lines: &[String]) {
+        for line in lines {
+            self.owed.extend_from_slice(line.as_bytes());
+            self.owed.extend_from_slice(b"\n");
+        }
     }
 
     /// Takes in a word of the engine, says it, and decides what follows from it.
-    fn hear(&mut self, update: Update) -> io::Result<Option<Ending>> {
-        if let Update::Fact(recorded) = &update {
+    async fn hear(&mut self, update: Update) -> io::Result<Option<Ending>> {
+        self.take_in(&update);
+        write(&mut self.out, &mut self.owed).await?;
+        Ok(self.decide(update))
+    }
+
+    fn take_in(&mut self, update: &Update) {
+        if let Update::Fact(recorded) = update {
             self.state.apply(recorded);
         }
-        let lines = self.voice.told(&update, &self.state, Millis::now());
-        self.say(&lines)?;
-        Ok(self.decide(update))
+        let lines = self.voice.told(update, &self.state, Millis::now());
+        self.say(&lines);
     }
 
     fn decide(&mut self, update: Update) -> Option<Ending> {
@@ -365,9 +403,9 @@ impl<W: Write> Follower<W> {
         Ending::Problems(vec![problem])
     }
 
-    /// Tells the engine to stop driving and hears its last facts. A second signal ends that at once. Returns what kept the
-    /// last facts out of the journal.
-    async fn leave(&mut self, reason: &str) -> Option<Problem> {
+    /// Tells the engine to stop driving and hears its last facts, whether or not anybody reads them. A second signal ends
+    /// that at once. Returns what kept the last facts out of the journal.
+    async fn leave(&mut self, reason: &str, interrupts: &mut mpsc::UnboundedReceiver<Interrupt>) -> Option<Problem> {
         let leave = Action::Leave {
             reason: Clean::line(reason),
         };
@@ -378,18 +416,11 @@ impl<W: Write> Follower<W> {
             loop {
                 tokio::select! {
                     biased;
-                    Some(_) = self.interrupts.recv() => return None,
+                    Some(_) = interrupts.recv() => return None,
                     update = self.updates.recv() => match update {
                         None => return None,
                         Some(Update::Stopped(problem)) => return problem,
-                        Some(update) => {
-                            if let Update::Fact(recorded) = &update {
-                                self.state.apply(recorded);
-                            }
-                            let lines = self.voice.told(&update, &self.state, Millis::now());
-                            // Whoever does not read the output is not told that it ends, either.
-                            let _ = self.say(&lines);
-                        }
+                        Some(update) => self.take_in(&update),
                     },
                 }
             }
@@ -397,8 +428,14 @@ impl<W: Write> Follower<W> {
         last_words.await.unwrap_or(None)
     }
 
-    /// The exit code and the last lines.
-    fn close(mut self, format: Format, ending: Ending, unrecorded: Option<Problem>) -> io::Result<Ended> {
+    /// The exit code and the last lines, for which there is time until they are `given_up`.
+    async fn close(
+        mut self,
+        format: Format,
+        ending: Ending,
+        unrecorded: Option<Problem>,
+        given_up: impl Future<Output = ()>,
+    ) -> io::Result<Ended> {
         let settled = self.state.settled.map(|(outcome, _)| outcome.exit());
         let left = |otherwise: Exit| if was_sent(&self.state) { Exit::Left } else { otherwise };
         let exit = match &ending {
@@ -425,14 +462,35 @@ impl<W: Write> Follower<W> {
             passing: self.passing,
         };
         let lines = format.summary(&summary);
-        match self.say(&lines) {
+        self.say(&lines);
+        let Self {
+            actions,
+            mut out,
+            mut owed,
+            state,
+            ..
+        } = self;
+        // The engine need not wait for a slow reader to let go of the deployment.
+        drop(actions);
+        let written = tokio::select! {
+            biased;
+            written = write(&mut out, &mut owed) => written,
+            () = given_up => {
+                tracing::warn!("the output was not read to its end");
+                Ok(())
+            }
+        };
+        match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            Ok(()) | Err(_) => Ok(Ended {
-                exit,
-                state: self.state,
-            }),
+            Ok(()) | Err(_) => Ok(Ended { exit, state }),
         }
     }
+}
+
+/// Writes what is owed. Broken off, it leaves owed what is not written.
+async fn write(out: &mut (impl AsyncWrite + Unpin), owed: &mut BytesMut) -> io::Result<()> {
+    out.write_all_buf(owed).await?;
+    out.flush().await
 }
 
 /// The exit code for several problems: what has to be mended first decides.

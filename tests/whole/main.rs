@@ -13,3 +13,4 @@ mod pty;
 mod real_engine;
 mod served;
 mod shell;
+mod stalled;

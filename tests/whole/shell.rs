@@ -14,7 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::pty::Pty;
 
 /// How long anything may take that is waited for.
-const LONG: Duration = Duration::from_secs(40);
+pub const LONG: Duration = Duration::from_secs(40);
+
+/// The time between two looks whether a command has ended.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Where commands are run, and with which environment.
 #[derive(Clone)]
@@ -136,12 +139,9 @@ pub struct Running {
 
 impl Running {
     pub fn of(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let out = child.stdout.take().expect("it is a pipe");
+        command.stdout(Stdio::piped());
+        let mut running = Self::unread(command);
+        let out = running.child.stdout.take().expect("it is a pipe");
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
@@ -150,9 +150,15 @@ impl Running {
                 }
             }
         });
+        running.lines = lines;
+        running
+    }
+
+    /// Starts a command whose output is nobody's business here.
+    pub fn unread(mut command: Command) -> Self {
         Self {
-            child,
-            lines,
+            child: command.stderr(Stdio::piped()).spawn().expect("the binary runs"),
+            lines: channel().1,
             said: Vec::new(),
         }
     }
@@ -197,8 +203,13 @@ impl Running {
         while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             self.said.push(line);
         }
-        assert!(Instant::now() < end, "it does not end:\n{}", self.said.join("\n"));
-        let status = self.child.wait().expect("it can be waited for");
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                break status;
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.said.join("\n"));
+            thread::sleep(GLANCE);
+        };
         let mut err = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             std::io::Read::read_to_string(&mut stderr, &mut err).expect("only text is written");
