@@ -362,7 +362,7 @@ pub enum Retry {
 #[derive(Debug, Args)]
 pub struct History {
     /// At most so many.
-    #[arg(short = 'n', long, default_value_t = 20, env = "QUARTERDECK_LIMIT")]
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = some, env = "QUARTERDECK_LIMIT")]
     pub limit: usize,
 }
 
@@ -459,6 +459,15 @@ fn region(text: &str) -> Result<Region, String> {
     match text.trim() {
         "" => Err("a region's name is missing".to_owned()),
         name => Ok(Region::new(name)),
+    }
+}
+
+/// How many; none is not a number of things to list.
+fn some(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a list has at least one line".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("write a whole number, such as 20".to_owned()),
     }
 }
 

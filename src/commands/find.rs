@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::ports::Ledger as _;
 use crate::engine::{self, Adopted, Secrets, Whose};
 use crate::headless::was_sent;
-use crate::journal::{Archive, Entry, is_name};
+use crate::journal::{Archive, Entry, RESCUE, is_name};
 use crate::names::{CommandId, DeploymentId, Millis};
 use crate::plan::{ParameterValue, Plan};
 use crate::problem::{Kind, Problem};
@@ -52,7 +52,10 @@ pub(super) async fn find(session: &Session, access: &Access, args: &Attach) -> R
     }
     if archive.called(&args.id)?.is_empty() {
         refuse_an_ended_rehearsal(session.journal.dir(), access, &args.id)?;
-        if is_name(&args.id) && !access.to_search().is_empty() {
+        if is_name(&args.id) {
+            if access.to_search().is_empty() {
+                return Err(nowhere_to_look(&archive, &args.id));
+            }
             return adopted(session, &archive, access, Whose::Called(args.id.clone())).await;
         }
     }
@@ -61,6 +64,18 @@ pub(super) async fn find(session: &Session, access: &Access, args: &Attach) -> R
         Some(_) | None => archive.find(&args.id)?.id,
     };
     known(session, access, id).await
+}
+
+fn nowhere_to_look(archive: &Archive, id: &str) -> Problem {
+    Problem::new(
+        Kind::Config,
+        format!(
+            "no deployment is called {id:?} in {}, and without a config.toml no region is known to look for it in",
+            archive.dir().display()
+        ),
+        "`quarterdeck history` lists what was driven from here. One that was started elsewhere is found with --regions, or \
+         by one of its commands with --command-id ID --region REGION",
+    )
 }
 
 /// The newest deployment of the configuration's application and environment: the state folder is shared by all
@@ -207,7 +222,7 @@ fn plan(facts: &[Recorded]) -> Result<Arc<Plan>, Problem> {
         Problem::new(
             Kind::Unexpected,
             "the deployment's journal does not begin with its plan",
-            "it cannot be taken up; `quarterdeck journal check` says what is wrong with the journal",
+            RESCUE,
         )
     })
 }

@@ -1,5 +1,6 @@
-//! `plan`: everything that a deployment would do and need. It cannot start one: its ledger takes nothing.
+//! `plan`: everything that a deployment would do, need and meet. It cannot start one: its ledger takes nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,15 +8,18 @@ use async_trait::async_trait;
 use super::connect::connect;
 use super::look::{self, Face};
 use super::session::{self, Show};
-use super::{Failure, deploy, place, settings};
+use super::{Failure, attach, deploy, place, settings};
 use crate::cli::{self, Global, Progress};
 use crate::engine::ports::{Held, Ledger};
 use crate::engine::{self, Clock, Pace, Setup};
 use crate::headless::Task;
-use crate::names::DeploymentId;
+use crate::journal::{self, Archive};
+use crate::names::{DeploymentId, Millis};
 use crate::plan::Plan;
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Driver, Fact, Recorded};
+use crate::text::Clean;
+use crate::words::ago;
 
 /// Looks, and changes nothing. It prints even on a terminal, so that the plan stays there; `--progress tui` shows it on
 /// the console's first screen.
@@ -26,14 +30,15 @@ pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
     };
     let config = settings::scoped(global, &args.scope)?;
     let ways = deploy::ways()?;
+    let dir = place::state_dir(global)?;
     let setup = Setup {
         connect: connect(&config, &ways),
         config: Arc::clone(&config),
         revision: args.revision.clone(),
         guards: deploy::guards(&args.scope),
-        ledger: Arc::new(NoLedger),
         driver: session::driver(),
-        logs: place::state_dir(global)?.join("logs"),
+        logs: dir.join("logs"),
+        ledger: Arc::new(Looks { dir }),
         rehearsal: ways.rehearsal.is_some(),
         pace: Pace::default(),
         clock: Clock::default(),
@@ -54,8 +59,25 @@ pub(super) fn run(global: &Global, args: &cli::Plan) -> Result<Exit, Failure> {
     Ok(ended?.exit())
 }
 
-/// Without a journal nothing can start.
-struct NoLedger;
+/// A journal that is only looked at: nothing can start.
+struct Looks {
+    dir: PathBuf,
+}
+
+/// What `deploy` would meet. A console offers what was left to be taken up; here it is told.
+pub(super) fn obstacles(dir: &Path, app: &Clean, environment: &Clean) -> Result<Vec<Clean>, Problem> {
+    let mut notes = journal::obstacles(dir, app, environment)?;
+    // A journal that cannot be read keeps nobody from starting anew.
+    let left = Archive::open(dir).and_then(|archive| attach::unfinished(&archive, app, environment));
+    if let Ok(Some(left)) = left {
+        let id = left.id.short();
+        let when = ago(Millis::now(), left.started_at);
+        notes.push(Clean::line(&format!(
+            "deployment {id} of {when} was left before it was done: `quarterdeck attach {id}` takes it up"
+        )));
+    }
+    Ok(notes)
+}
 
 fn refused() -> Problem {
     Problem::new(
@@ -66,13 +88,22 @@ fn refused() -> Problem {
 }
 
 #[async_trait]
-impl Ledger for NoLedger {
+impl Ledger for Looks {
     async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
         Err(refused())
     }
 
     async fn holder(&self, _: &Plan) -> Option<Held> {
         None
+    }
+
+    async fn obstacles(&self, app: &Clean, environment: &Clean) -> Result<Vec<Clean>, Problem> {
+        let (dir, app, environment) = (self.dir.clone(), app.clone(), environment.clone());
+        let looked = tokio::task::spawn_blocking(move || obstacles(&dir, &app, &environment)).await;
+        looked.unwrap_or_else(|error| {
+            let what = format!("looking into the journal broke off: {error}");
+            Err(Problem::new(Kind::Unexpected, what, ""))
+        })
     }
 
     async fn append(&self, _: DeploymentId, _: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {

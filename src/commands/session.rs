@@ -179,6 +179,7 @@ pub(super) fn follow(
                     format,
                     task: show.task.clone(),
                     wait: show.wait,
+                    rehearsal: show.rehearsal,
                     passing: show.passing,
                 };
                 let ended = headless::run(engine(), options, interrupts, out).await?;
@@ -232,6 +233,7 @@ fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
         state: &ended.state,
         exit,
         problems,
+        rehearsal: show.rehearsal,
         plan_only: show.task == Task::Plan,
         watched: ended.watched,
         passing: show.passing,

@@ -42,13 +42,15 @@ pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> 
         writeln!(out, "{line}")?;
     }
     let exit = state.settled.map_or(Exit::Left, |(outcome, _)| outcome.exit());
+    let rehearsal = state.plan.as_ref().is_some_and(|plan| plan.rehearsal);
     let summary = Summary {
         state: &state,
         exit,
         problems: &[],
+        rehearsal,
         plan_only: false,
         watched: false,
-        passing: !served::is_led() && state.plan.as_ref().is_some_and(|plan| plan.rehearsal),
+        passing: !served::is_led() && rehearsal,
     };
     for line in format.summary(&summary) {
         writeln!(out, "{line}")?;

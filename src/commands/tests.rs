@@ -5,9 +5,9 @@ use std::io::Write;
 use clap::Parser;
 use serde_json::Value;
 
-use super::{Failure, attach, history, journal, show};
+use super::{Failure, attach, history, journal, plan, show};
 use crate::cli::{Cli, Command, Global};
-use crate::console::tests::fixture::{Story, plan};
+use crate::console::tests::fixture::{self, Story};
 use crate::headless::Format;
 use crate::journal::{Archive, Journal};
 use crate::problem::Exit;
@@ -25,7 +25,7 @@ fn state_of(story: &Story) -> tempfile::TempDir {
 }
 
 fn finished() -> Story {
-    Story::start(plan(2, 6))
+    Story::start(fixture::plan(2, 6))
         .build_half()
         .built()
         .push_half()
@@ -55,7 +55,7 @@ fn printed(dir: &tempfile::TempDir, line: &str) -> Result<(Exit, String), Failur
 
 #[test]
 fn the_latest_deployment_is_offered_to_be_taken_up_where_it_is_not_settled() {
-    let running = Story::start(plan(2, 6))
+    let running = Story::start(fixture::plan(2, 6))
         .build_half()
         .built()
         .push_half()
@@ -71,6 +71,19 @@ fn the_latest_deployment_is_offered_to_be_taken_up_where_it_is_not_settled() {
     assert!(!unfinished.driven);
     assert_eq!(offered(&running, "prod"), None, "another environment");
     assert_eq!(offered(&finished(), "qa"), None, "it is settled");
+}
+
+#[test]
+fn a_plan_tells_what_was_left() {
+    let running = Story::start(fixture::plan(2, 6)).build_half();
+    let dir = state_of(&running);
+    let met = |environment: &str| plan::obstacles(dir.path(), &Clean::line("sento"), &Clean::line(environment));
+    let [note] = met("qa").expect("nobody drives").try_into().expect("one line");
+    assert!(
+        note.as_str().contains("`quarterdeck attach a1b2c3d4` takes it up"),
+        "{note}"
+    );
+    assert_eq!(met("prod"), Ok(Vec::new()), "another environment");
 }
 
 #[test]
@@ -95,7 +108,7 @@ fn the_history_has_a_line_for_each_deployment() {
 
 #[test]
 fn what_was_left_is_offered() {
-    let mut story = Story::start(plan(1, 4)).build_half();
+    let mut story = Story::start(fixture::plan(1, 4)).build_half();
     story.tell(Fact::DeploymentLeft {
         reason: "SIGHUP".into(),
     });

@@ -185,8 +185,13 @@ impl ConfigErrors {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         match &self.why {
             Why::Unreadable { what, remedy } => {
-                let group = Level::ERROR.primary_title(what.as_str());
-                renderer.render(&[group.element(Level::HELP.message(remedy.as_str()))])
+                // One by one: without a place in a file there is nothing to draw a margin beside.
+                [
+                    Level::ERROR.primary_title(what.as_str()),
+                    Level::HELP.primary_title(remedy.as_str()),
+                ]
+                .map(|title| renderer.render(&[title.elements(Vec::<Element<'_>>::new())]))
+                .join("\n")
             }
             Why::Mistaken { text, mistakes } => {
                 let mut parts: Vec<String> = mistakes

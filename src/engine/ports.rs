@@ -223,6 +223,14 @@ pub trait Ledger: Send + Sync {
     /// Who drives a deployment of the plan's application and environment now, if anybody does.
     async fn holder(&self, plan: &Plan) -> Option<Held>;
 
+    /// What a new deployment of this application to this environment meets here, for the plan: a line each.
+    ///
+    /// # Errors
+    /// What keeps it from starting: another process drives one, or the journal cannot be read.
+    async fn obstacles(&self, _app: &Clean, _environment: &Clean) -> Result<Vec<Clean>, Problem> {
+        Ok(Vec::new())
+    }
+
     /// Appends facts in one transaction and returns them numbered and dated, once they are durable.
     async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem>;
 

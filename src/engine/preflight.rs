@@ -103,6 +103,11 @@ async fn find(setup: &Setup, outside: &Outside, look: Look) -> Finding {
             Finding::File(path, found.map(|text| text.map(|text| Dockerfile::read(&text))))
         }
         Look::Engine => Finding::Engine(outside.docker.info().await),
+        Look::Journal => {
+            let config = &setup.config;
+            let found = setup.ledger.obstacles(&config.app, &config.environment.name).await;
+            Finding::Journal(found)
+        }
         Look::Since {
             region,
             running,

@@ -69,6 +69,7 @@ fn object(check: &Check) -> Value {
         Subject::Commit => ("commit", None),
         Subject::Dockerfile => ("dockerfile", None),
         Subject::Engine => ("engine", None),
+        Subject::Journal => ("journal", None),
         Subject::Account(_) => ("account", None),
         Subject::Repository(_) => ("repository", None),
         Subject::Image(_) => ("image", None),

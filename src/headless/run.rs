@@ -57,6 +57,8 @@ pub struct Options {
     pub task: Task,
     /// Leave after this time.
     pub wait: Option<Duration>,
+    /// Everything is the rehearsal's: see [`Summary::rehearsal`].
+    pub rehearsal: bool,
     /// The fleet ends with this process: see [`Summary::passing`].
     pub passing: bool,
 }
@@ -138,6 +140,7 @@ pub async fn run(
         format,
         task,
         wait,
+        rehearsal,
         passing,
     } = options;
     let mut follower = Follower {
@@ -151,6 +154,7 @@ pub async fn run(
         live: Live::default(),
         seen: 0,
         started: false,
+        rehearsal,
         passing,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
         retry_asked: None,
@@ -208,6 +212,7 @@ struct Follower<W> {
     role: Role,
     /// [`Action::Start`] was sent.
     started: bool,
+    rehearsal: bool,
     passing: bool,
     /// A retry was asked for on the command line and is not sent yet.
     retry_due: bool,
@@ -457,6 +462,7 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
             state: &self.state,
             exit,
             problems: &problems,
+            rehearsal: self.rehearsal,
             plan_only: self.task == Task::Plan,
             watched: self.role == Role::Watches,
             passing: self.passing,

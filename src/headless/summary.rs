@@ -15,6 +15,8 @@ pub struct Summary<'a> {
     pub exit: Exit,
     /// What kept the deployment from starting or going on. What stopped a build, a push or a send is in the state.
     pub problems: &'a [Problem],
+    /// Whether everything is the rehearsal's, also where no plan came to be.
+    pub rehearsal: bool,
     /// Whether only a plan was asked for.
     pub plan_only: bool,
     /// Whether another process goes on driving it.
@@ -247,7 +249,7 @@ impl Summary<'_> {
             "app": plan.map(|plan| &plan.app),
             "environment": plan.map(|plan| &plan.environment.name),
             "commit": plan.map(|plan| &plan.commit.id),
-            "rehearsal": plan.is_some_and(|plan| plan.rehearsal),
+            "rehearsal": self.rehearsal,
             "digest": self.state.digest(),
             "outcome": self.outcome(),
             "exit": self.exit as u8,

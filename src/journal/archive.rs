@@ -124,6 +124,12 @@ impl Archive {
     pub fn find(&self, text: &str) -> Result<Entry, Problem> {
         let mut found = self.called(text)?;
         match found.len() {
+            0 if text.trim() == "latest" => Err(Problem::new(
+                Kind::Config,
+                format!("no deployment was driven from here yet ({})", self.dir.display()),
+                "`quarterdeck deploy` starts one, and `quarterdeck attach ID` finds in SSM what was started elsewhere; what \
+                 is in another folder is shown with --state-dir",
+            )),
             0 => Err(Problem::new(
                 Kind::Config,
                 format!("no deployment is called {text:?} in {}", self.dir.display()),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{cannot_write, make_dir};
+use super::{Archive, Standing, cannot_write, make_dir};
 use crate::names::{DeploymentId, Millis};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
@@ -59,24 +59,35 @@ impl Holder {
         }
     }
 
-    pub(super) fn problem(&self) -> Problem {
+    /// Who it is, and what to do about it; `dir` is the state folder.
+    pub(super) fn problem(&self, dir: &Path) -> Problem {
         let since = date_and_time(self.since, &TimeZone::system());
-        Problem::new(
-            Kind::Locked,
-            format!(
-                "{} is being deployed to {} already: by {} on {}, process {}, since {since}, deployment {}",
-                self.app,
-                self.environment,
-                self.user,
-                self.machine,
-                self.pid,
-                self.deployment.short()
-            ),
-            format!(
-                "wait until it is done, or leave it there with `q`; `quarterdeck show {}` shows it",
-                self.deployment.short()
-            ),
-        )
+        let Self { app, environment, .. } = self;
+        let id = self.deployment.short();
+        let who = format!(
+            "by {} on {}, process {}, since {since}, deployment {id}",
+            self.user, self.machine, self.pid
+        );
+        // The console of a deployment that is done drives on: its hosts can be retried from it.
+        let (what, remedy) = if self.is_settled(dir) {
+            (
+                format!("a deployment of {app} to {environment} is done, and its screen is still open: {who}"),
+                format!("close that screen with `q`; `quarterdeck show {id}` shows how it ended"),
+            )
+        } else {
+            (
+                format!("{app} is being deployed to {environment} already: {who}"),
+                format!("wait until it is done, or leave it there with `q`; `quarterdeck show {id}` shows it"),
+            )
+        };
+        Problem::new(Kind::Locked, what, remedy)
+    }
+
+    /// Whether nothing of its deployment is under way. A journal that cannot be read does not say so.
+    fn is_settled(&self, dir: &Path) -> bool {
+        let found = Archive::open(dir).and_then(|archive| archive.called(&self.deployment.to_string()));
+        let mut found = found.into_iter().flatten();
+        found.any(|entry| entry.id == self.deployment && matches!(entry.standing, Standing::Settled(_)))
     }
 }
 
@@ -110,7 +121,7 @@ impl Claim {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if tries < TRIES => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(read(&mut file).map_or_else(|| unnamed(&path), |by| by.problem()));
+                    return Err(read(&mut file).map_or_else(|| unnamed(&path), |by| by.problem(dir)));
                 }
                 Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
             }

@@ -38,6 +38,7 @@ use crate::names::DeploymentId;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
 use crate::state::{Driver, Fact, Recorded};
+use crate::text::Clean;
 
 /// The database's name in the state folder.
 const FILE: &str = "journal.db";
@@ -117,8 +118,14 @@ impl Ledger for Journal {
     async fn holder(&self, plan: &Plan) -> Option<Held> {
         claim::holder(&self.dir, &plan.app, &plan.environment.name).map(|holder| Held {
             deployment: holder.deployment,
-            problem: holder.problem(),
+            problem: holder.problem(&self.dir),
         })
+    }
+
+    async fn obstacles(&self, app: &Clean, environment: &Clean) -> Result<Vec<Clean>, Problem> {
+        let (dir, app, environment) = (self.dir.clone(), app.clone(), environment.clone());
+        let looked = tokio::task::spawn_blocking(move || obstacles(&dir, &app, &environment)).await;
+        looked.unwrap_or_else(|error| Err(broke_off(&error)))
     }
 
     async fn append(&self, deployment: DeploymentId, facts: Vec<Fact>) -> Result<Vec<Recorded>, Problem> {
@@ -131,11 +138,27 @@ impl Ledger for Journal {
     async fn since(&self, deployment: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem> {
         let dir = self.dir.clone();
         let read = tokio::task::spawn_blocking(move || Archive::open(&dir)?.since(deployment, seq)).await;
-        read.unwrap_or_else(|error| {
-            let what = format!("reading the journal broke off: {error}");
-            Err(Problem::new(Kind::Unexpected, what, ""))
-        })
+        read.unwrap_or_else(|error| Err(broke_off(&error)))
     }
+}
+
+/// What a new deployment meets in the state folder `dir`, as [`Ledger::obstacles`] tells it. Nothing is written.
+///
+/// # Errors
+/// As [`Ledger::obstacles`].
+pub fn obstacles(dir: &Path, app: &Clean, environment: &Clean) -> Result<Vec<Clean>, Problem> {
+    if let Some(holder) = claim::holder(dir, app, environment) {
+        return Err(holder.problem(dir));
+    }
+    let damage = Archive::open(dir)?.damage();
+    Ok(damage
+        .iter()
+        .map(|problem| Clean::line(&format!("{}: {}", problem.what, problem.remedy)))
+        .collect())
+}
+
+fn broke_off(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Kind::Unexpected, format!("reading the journal broke off: {error}"), "")
 }
 
 /// Makes a folder that only its owner can enter. One that exists is left as it is: `--state-dir` may name anything.
@@ -149,6 +172,11 @@ pub fn make_dir(dir: &Path) -> Result<(), Problem> {
         .create(dir)
         .map_err(|error| cannot_write(dir, &error))
 }
+
+/// What to do about a journal of which something is lost.
+pub const RESCUE: &str = "`quarterdeck journal check` says what is wrong, and `quarterdeck journal export` saves what can \
+     be read. With the file moved aside, or with another --state-dir, `quarterdeck attach ID` or `quarterdeck attach \
+     --command-id ID --region REGION` finds in SSM what was sent";
 
 /// The state folder cannot be written.
 fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Problem {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::archive::Archive;
 use crate::names::{DeploymentId, Millis};
@@ -52,6 +52,36 @@ impl Archive {
         // Every walk ends at the same page with the same words.
         health.troubles.dedup();
         health
+    }
+
+    /// Whether something is damaged or missing, as far as SQLite can tell without reading out every fact;
+    /// [`health`](Self::health) says what.
+    pub fn damage(&self) -> Option<Problem> {
+        let connection = self.connection()?;
+        let ask = |sql: &str| -> rusqlite::Result<Option<String>> {
+            connection.query_row(sql, [], |row| row.get(0)).optional()
+        };
+        let look = || -> rusqlite::Result<bool> {
+            let sound = ask("PRAGMA quick_check(1)")?.is_some_and(|word| word == "ok");
+            // The row counts the facts; a fact that was written over is no JSON any more.
+            let lost = ask("SELECT id FROM deployment
+                 WHERE last_seq <> (SELECT count(*) FROM fact WHERE deployment = id) LIMIT 1")?;
+            let spoilt = ask("SELECT deployment FROM fact WHERE NOT json_valid(json) LIMIT 1")?;
+            Ok(sound && lost.is_none() && spoilt.is_none())
+        };
+        match look() {
+            Ok(true) => None,
+            Ok(false) => Some(Problem::new(
+                Kind::Unexpected,
+                format!(
+                    "the journal in {} is damaged, and facts of deployments are lost",
+                    self.dir().display()
+                ),
+                super::RESCUE,
+            )),
+            // A damaged page ends a look in the middle.
+            Err(error) => Some(self.problem(&error)),
+        }
     }
 
     /// Everything that can be read, oldest deployment first; `troubles` gets what keeps whole deployments from being found.
@@ -153,7 +183,9 @@ impl Archive {
     }
 }
 
-const REMEDY: &str = "`quarterdeck journal export` saves what can be read; then move the file aside to begin a new one";
+const REMEDY: &str = "`quarterdeck journal export` saves what can be read; then move the file aside (with its -wal and \
+     -shm files) to begin a new one. `quarterdeck attach ID` or `quarterdeck attach --command-id ID --region REGION` finds \
+     in SSM what was sent";
 
 fn lost(id: DeploymentId, what: String) -> Problem {
     Problem::new(Kind::Unexpected, format!("deployment {}: {what}", id.short()), REMEDY)

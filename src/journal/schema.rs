@@ -1,6 +1,7 @@
 //! The database: how it is opened, its tables, and what SQLite's errors mean for the operator.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -57,7 +58,10 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Problem> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|error| cannot_write(path, &error))?;
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied if path.exists() => cannot_read(path, &error),
+            _ => cannot_write(path, &error),
+        })?;
     let prepare = || -> rusqlite::Result<(Connection, i64)> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -99,7 +103,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, Problem> {
             Err(error)
         }
     });
-    let (connection, found) = opened.map_err(|error| problem(path, &error))?;
+    // SQLite does not say why a file cannot be read, and the system does.
+    let unreadable = || File::open(path).and_then(|mut file| file.read(&mut [0])).err();
+    let (connection, found) = opened.map_err(|error| match unreadable() {
+        Some(why) => cannot_read(path, &why),
+        None => problem(path, &error),
+    })?;
     not_newer(path, found)?;
     // Version 0 is a file that its writer has not got round to fill.
     Ok((found > 0).then_some(connection))
@@ -142,8 +151,8 @@ fn not_newer(path: &Path, found: i64) -> Result<(), Problem> {
 fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         Kind::Config,
-        format!("cannot read {}: {error}", path.display()),
-        "check the permissions of the folder, or name another one with --state-dir",
+        format!("cannot read the journal {}: {error}", path.display()),
+        "let yourself read and write it (`ls -l` shows who may), or name another folder with --state-dir",
     )
 }
 
@@ -160,11 +169,13 @@ pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
             "free some space, then take it up with `quarterdeck attach`: everything recorded so far is kept, and nothing goes \
              on unrecorded",
         ),
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Problem::new(
+        ErrorCode::NotADatabase => Problem::new(
             Kind::Config,
             format!("{file} is damaged or not a journal: {error}"),
-            "move it aside (with its -wal and -shm files) to begin a new one, or try `sqlite3 FILE .recover`",
+            "move it aside (with its -wal and -shm files) to begin a new one, or try `sqlite3 FILE .recover`; `quarterdeck \
+             attach ID` or `quarterdeck attach --command-id ID --region REGION` then finds in SSM what was sent",
         ),
+        ErrorCode::DatabaseCorrupt => Problem::new(Kind::Config, format!("{file} is damaged: {error}"), super::RESCUE),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => cannot_write(path, error),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Problem::new(
             Kind::Unexpected,

@@ -207,6 +207,60 @@ fn a_second_process_cannot_drive_the_same_environment_and_is_told_who_does() {
     claim::Claim::take(dir.path(), &holder).expect("is free again");
 }
 
+#[test]
+fn a_deployment_that_is_done_is_not_told_as_under_way() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let journal = Journal::open(dir.path()).expect("opens");
+    let story = story();
+    let plan = plan(2, 4);
+    let (last, before) = story.facts.split_last().expect("has facts");
+    assert!(matches!(last.fact, Fact::DeploymentSettled { .. }));
+    let facts = before.iter().map(|recorded| recorded.fact.clone()).collect();
+    journal.append_blocking(plan.id, facts).expect("appends");
+    let _claim = claim::Claim::take(dir.path(), &Holder::of(&plan, &driver())).expect("is free");
+    let met = || obstacles(dir.path(), &plan.app, &plan.environment.name).expect_err("is held");
+    assert!(
+        met().what.as_str().contains("is being deployed to qa already"),
+        "{}",
+        met()
+    );
+    journal
+        .append_blocking(plan.id, vec![last.fact.clone()])
+        .expect("appends");
+    let problem = met();
+    assert_eq!(problem.kind, Kind::Locked);
+    assert!(
+        problem.what.as_str().contains("is done, and its screen is still open"),
+        "{problem}"
+    );
+    assert!(
+        problem.remedy.as_str().starts_with("close that screen with `q`"),
+        "{problem}"
+    );
+    assert_eq!(obstacles(dir.path(), &plan.app, &Clean::line("prod")), Ok(Vec::new()));
+}
+
+#[test]
+fn a_new_deployment_is_told_of_a_damaged_journal() {
+    for damage in [
+        "DROP TRIGGER fact_is_never_deleted; DELETE FROM fact WHERE seq = 3",
+        "DROP TRIGGER fact_is_never_changed; UPDATE fact SET json = 'nonsense' WHERE seq = 4",
+    ] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = Journal::open(dir.path()).expect("opens");
+        let plan = plan(2, 4);
+        journal.append_blocking(plan.id, facts_of(&story())).expect("appends");
+        let met = || obstacles(dir.path(), &plan.app, &plan.environment.name).expect("nobody drives");
+        assert_eq!(met(), Vec::<Clean>::new(), "a whole one is no obstacle");
+        let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+        connection.execute_batch(damage).expect("can be damaged");
+        let [note] = met().try_into().expect("one line");
+        for word in ["damaged", "journal check", "journal export", "attach --command-id"] {
+            assert!(note.as_str().contains(word), "{word} is missing: {note}");
+        }
+    }
+}
+
 /// A process that was killed leaves its name in the lock.
 #[test]
 fn a_look_at_a_lock_with_a_dead_name_takes_nobodys_turn() {

@@ -22,6 +22,8 @@ pub enum Subject {
     Dockerfile,
     /// The Docker Engine: host, version, builder.
     Engine,
+    /// The journal here, and who drives a deployment with it.
+    Journal,
     /// A region's account and ARN.
     Account(Region),
     /// A region's ECR repository and its mutability.
@@ -42,7 +44,7 @@ impl Subject {
     /// The region that it belongs to.
     pub fn region(&self) -> Option<&Region> {
         match self {
-            Self::Commit | Self::Dockerfile | Self::Engine => None,
+            Self::Commit | Self::Dockerfile | Self::Engine | Self::Journal => None,
             Self::Account(region)
             | Self::Repository(region)
             | Self::Image(region)
@@ -59,6 +61,7 @@ impl Subject {
             Self::Commit => "commit".to_owned(),
             Self::Dockerfile => "Dockerfile".to_owned(),
             Self::Engine => "Docker Engine".to_owned(),
+            Self::Journal => "journal".to_owned(),
             Self::Account(_) => "account".to_owned(),
             Self::Repository(_) => "repository".to_owned(),
             Self::Image(_) => "image".to_owned(),

@@ -10,6 +10,7 @@ fn bad_usage_is_told_with_what_is_allowed() {
         .failed(2, "[possible values: auto, tui, plain, json, quiet]");
     shell.run("hisotry").failed(2, "'history'");
     shell.run("deploy --wait-timeout soon").failed(2, "90s, 15m or 1h30m");
+    shell.run("history -n 0").failed(2, "a list has at least one line");
     shell.run("man nothing").failed(2, "the commands are deploy");
 }
 
@@ -17,7 +18,10 @@ fn bad_usage_is_told_with_what_is_allowed() {
 fn a_missing_configuration_is_told_by_every_command_that_needs_one() {
     let shell = Shell::new();
     for line in ["deploy", "plan", "config check", "", "--config other.toml plan"] {
-        shell.run(line).failed(2, "there is no ");
+        let ran = shell.run(line);
+        ran.failed(2, "there is no ");
+        ran.failed(2, "help: write one with `quarterdeck config example > config.toml`");
+        assert!(!ran.err.contains(" |\n"), "{}", ran.err);
     }
 }
 
@@ -54,7 +58,14 @@ fn a_state_folder_that_cannot_be_made_is_named() {
 fn a_deployment_that_nobody_knows_is_not_shown() {
     let shell = Shell::new();
     shell.run("show abcdef").failed(2, "no deployment is called \"abcdef\"");
-    shell.run("attach").failed(2, "no deployment is called \"latest\"");
+    for line in ["attach", "show"] {
+        shell.run(line).failed(2, "no deployment was driven from here yet");
+    }
+    shell.run("attach foo").failed(2, "no deployment is called \"foo\"");
+    let ran = shell.run("attach 0193abcd");
+    ran.failed(2, "no region is known to look for it in");
+    ran.failed(2, "--regions");
+    ran.failed(2, "--command-id ID --region REGION");
     shell
         .run("journal export abcdef")
         .failed(2, "no deployment is called \"abcdef\"");
@@ -64,4 +75,16 @@ fn a_deployment_that_nobody_knows_is_not_shown() {
 fn the_console_without_a_terminal_is_refused() {
     let shell = Shell::new();
     shell.run("deploy --progress tui").failed(2, "--progress plain");
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_named_as_that() {
+    let shell = Shell::new();
+    // Whoever is root may read any file, and nobody can read a folder as one.
+    std::fs::create_dir_all(shell.path().join(".local/state/quarterdeck/journal.db")).expect("it can be made");
+    for line in ["history", "show", "journal check"] {
+        let ran = shell.run(line);
+        ran.failed(2, "cannot read the journal ");
+        ran.failed(2, "journal.db: ");
+    }
 }

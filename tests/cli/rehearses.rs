@@ -16,6 +16,11 @@ fn without_yes_nothing_is_started() {
     let ran = shell.run(FAST);
     assert_eq!(ran.code, Some(8), "{ran:#?}");
     assert!(ran.out.contains("-> pass --yes to start"), "{ran:#?}");
+    let ran = shell.run(&format!("{FAST} --progress json"));
+    let last = ran.out.lines().last().expect("there is a summary");
+    let summary: Value = serde_json::from_str(last).expect("a line is an object");
+    assert_eq!(summary["outcome"], "not-started");
+    assert_eq!(summary["rehearsal"], true, "{summary}");
 }
 
 #[test]

@@ -234,6 +234,7 @@ async fn a_second_process_watches_live_and_takes_over_when_the_first_is_gone() {
     let faults = scene.rehearsal.faults();
     let blind = |region| faults.add(Rule::on("ListCommandInvocations", Act::Throttle).within(region));
     let (blind_east, blind_ohio) = (blind(EAST), blind(OHIO));
+    let mut third = scene.planned().await;
     let mut first = scene.start().await;
     first.until("the sends", |process| process.has_sent(EAST)).await;
     let mut second = scene.attach();
@@ -253,12 +254,15 @@ async fn a_second_process_watches_live_and_takes_over_when_the_first_is_gone() {
         .until("another refusal", |process| process.notices.len() == 2)
         .await;
     assert_eq!(second.notices[1].kind, Kind::Locked);
-    // A third cannot begin another one either.
-    let mut third = scene.planned().await;
+    // A third cannot begin another one either, whenever its plan was made.
     third.act(Action::Start);
-    third.until("the lock", |process| !process.blocked.is_empty()).await;
-    assert_eq!(third.blocked[0].kind, Kind::Locked);
+    let mut fourth = scene.launch();
+    for other in [&mut third, &mut fourth] {
+        other.until("the lock", |process| !process.blocked.is_empty()).await;
+        assert_eq!(other.blocked[0].kind, Kind::Locked);
+    }
     third.leave().await;
+    fourth.leave().await;
 
     faults.end(blind_east);
     first.until("a host", Process::has_begun).await;
@@ -300,11 +304,11 @@ async fn a_watcher_sees_the_end_that_the_driver_sees() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_whose_turn_went_to_another_deployment_is_told_so_and_stops() {
     let scene = scene().await;
+    let mut third = scene.planned().await;
     let mut first = scene.start().await;
     first.until("the sends", |process| process.has_sent(EAST)).await;
     let mut second = scene.attach();
     second.until("the watch", |process| process.watching.is_some()).await;
-    let mut third = scene.planned().await;
     first.leave().await;
     drop(first);
     third.act(Action::Start);

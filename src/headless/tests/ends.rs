@@ -209,6 +209,7 @@ async fn waited_out(story: Story) -> Exit {
         format: Format::Quiet,
         task: deploy(),
         wait: Some(std::time::Duration::from_secs(600)),
+        rehearsal: false,
         passing: false,
     };
     let mut out = Vec::new();
@@ -264,6 +265,7 @@ async fn a_reader_that_goes_away_is_a_reason_to_leave() {
         format: Format::Plain,
         task: deploy(),
         wait: None,
+        rehearsal: false,
         passing: false,
     };
     let engine = async {
@@ -297,6 +299,7 @@ async fn into_a_pipe<F: Future<Output = String>>(
         format: Format::Plain,
         task: deploy(),
         wait,
+        rehearsal: false,
         passing: false,
     };
     let (pipe, read) = duplex(64);

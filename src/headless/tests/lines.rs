@@ -39,6 +39,7 @@ fn summary(story: &Story, format: Format) -> String {
         state: &story.state,
         exit,
         problems: &[],
+        rehearsal: false,
         plan_only: false,
         watched: false,
         passing: false,

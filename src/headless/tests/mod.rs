@@ -55,6 +55,7 @@ async fn follow<F: Future<Output = ()>>(
         format,
         task,
         wait: None,
+        rehearsal: false,
         passing: false,
     };
     let mut out = Vec::new();

@@ -19,6 +19,8 @@ pub enum Look {
     File(CommitId, String),
     /// Which Docker Engine it is.
     Engine,
+    /// What is in the way here: who drives, and how the journal is.
+    Journal,
     /// Who we are in a region.
     Account(Region),
     /// A region's repository, by its name.
@@ -85,6 +87,8 @@ pub enum Finding {
     File(String, Result<Option<Dockerfile>, Problem>),
     /// To [`Look::Engine`].
     Engine(Result<EngineInfo, Problem>),
+    /// To [`Look::Journal`]; a line for each thing to know.
+    Journal(Result<Vec<Clean>, Problem>),
     /// To [`Look::Account`].
     Account(Region, Result<Caller, Problem>),
     /// To [`Look::Repository`]; `None` when there is none.
@@ -130,6 +134,8 @@ pub struct Findings {
     pub files: BTreeMap<String, Result<Option<Dockerfile>, Problem>>,
     /// The Docker Engine.
     pub engine: Found<EngineInfo>,
+    /// What is in the way here.
+    pub journal: Found<Vec<Clean>>,
     /// Region by region.
     pub regions: BTreeMap<Region, RegionFindings>,
 }
@@ -165,6 +171,7 @@ impl Findings {
                 self.files.insert(path, found);
             }
             Finding::Engine(found) => self.engine = Some(found),
+            Finding::Journal(found) => self.journal = Some(found),
             Finding::Account(region, found) => self.of(region).caller = Some(found),
             Finding::Repository(region, found) => self.of(region).repository = Some(found),
             Finding::Image(region, found) => self.of(region).image = Some(found),

@@ -147,6 +147,7 @@ pub(crate) fn findings(config: &Config) -> Findings {
         changes: None,
         files: [("Dockerfile".to_owned(), Ok(Some(Dockerfile::default())))].into(),
         engine: Some(Ok(engine())),
+        journal: Some(Ok(Vec::new())),
         regions: BTreeMap::new(),
     };
     for lane in &config.lanes {

@@ -101,7 +101,7 @@ fn needs_commit(template: &Template) -> bool {
 impl<'a> Draft<'a> {
     /// Every look that what is known so far makes possible, those that were made included.
     pub fn looks(&self) -> Vec<Look> {
-        let mut looks = vec![Look::Commit, Look::Engine];
+        let mut looks = vec![Look::Commit, Look::Engine, Look::Journal];
         if let Some(Ok(commit)) = &self.findings.commit {
             if self.config.source == Source::Worktree {
                 looks.push(Look::Changes(commit.id.clone()));
@@ -184,6 +184,7 @@ impl<'a> Draft<'a> {
             (Subject::Commit, self.commit_check()),
             (Subject::Dockerfile, self.dockerfile_check()),
             (Subject::Engine, self.engine_check()),
+            (Subject::Journal, self.journal_check()),
         ];
         let revision = self.revision();
         for lane in &self.config.lanes {
@@ -207,6 +208,17 @@ impl<'a> Draft<'a> {
             }
         }
         said
+    }
+
+    /// What a deployment from this machine meets before it starts.
+    fn journal_check(&self) -> Said {
+        settle(self.findings.journal.as_ref(), None, |notes| match notes.as_slice() {
+            [] => passed(format!(
+                "nobody else deploys {} to {} from here",
+                self.config.app, self.config.environment.name
+            )),
+            notes => warned(notes.iter().map(ToString::to_string), ""),
+        })
     }
 
     /// What `{sha}` stands for; `None` until it is known.

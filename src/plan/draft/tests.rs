@@ -113,11 +113,17 @@ fn every_check_is_pending_at_first_and_only_what_needs_nothing_is_looked_at() {
     let mut case = Case::new();
     case.findings = Findings::default();
     let checks = case.draft().checks();
-    assert_eq!(checks.len(), 3 + 2 * (5 + 2 * 2));
+    assert_eq!(checks.len(), 4 + 2 * (5 + 2 * 2));
     assert!(checks.iter().all(|check| check.state == CheckState::Pending));
     assert_eq!(
         case.draft().looks(),
-        [Look::Commit, Look::Engine, Look::Account(east()), Look::Account(ohio())]
+        [
+            Look::Commit,
+            Look::Engine,
+            Look::Journal,
+            Look::Account(east()),
+            Look::Account(ohio())
+        ]
     );
     assert!(case.draft().plan(DeploymentId::from_u128(7)).is_none());
 }

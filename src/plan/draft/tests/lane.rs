@@ -170,6 +170,30 @@ fn a_commit_is_found_in_the_tags_of_what_runs() {
 }
 
 #[test]
+fn who_drives_here_keeps_the_plan_from_starting_and_a_damaged_journal_does_not() {
+    let mut case = Case::new();
+    assert_eq!(
+        case.told(&Subject::Journal),
+        "passed: nobody else deploys sento to QA from here"
+    );
+    case.findings.journal = Some(Ok(vec![Clean::line("the journal is damaged")]));
+    assert_eq!(case.told(&Subject::Journal), "warned: the journal is damaged");
+    assert!(
+        case.plan()
+            .warnings
+            .iter()
+            .any(|warning| warning.as_str().contains("the journal is damaged"))
+    );
+    let locked = Problem::new(Kind::Locked, "sento is being deployed to qa already", "wait");
+    case.findings.journal = Some(Err(locked.clone()));
+    let plan = case
+        .draft()
+        .plan(DeploymentId::from_u128(7))
+        .expect("nothing is pending");
+    assert_eq!(plan, Err(vec![locked]));
+}
+
+#[test]
 fn another_deployment_of_the_same_document_is_named_and_a_strangers_is_not() {
     let mut case = Case::new();
     let subject = Subject::UnderWay(east());

@@ -10,6 +10,7 @@ fn answers(findings: &Findings) -> Vec<Finding> {
     let mut answers = Vec::new();
     answers.extend(findings.commit.clone().map(Finding::Commit));
     answers.extend(findings.engine.clone().map(Finding::Engine));
+    answers.extend(findings.journal.clone().map(Finding::Journal));
     answers.extend(
         findings
             .files
@@ -49,6 +50,7 @@ fn fail(finding: Finding) -> Finding {
         Finding::Changes(_) => Finding::Changes(Err(problem())),
         Finding::File(path, _) => Finding::File(path, Err(problem())),
         Finding::Engine(_) => Finding::Engine(Err(problem())),
+        Finding::Journal(_) => Finding::Journal(Err(problem())),
         Finding::Account(region, _) => Finding::Account(region, Err(problem())),
         Finding::Repository(region, _) => Finding::Repository(region, Err(problem())),
         Finding::Image(region, _) => Finding::Image(region, Err(problem())),
@@ -65,7 +67,8 @@ fn answered(look: &Look, finding: &Finding) -> bool {
     match (look, finding) {
         (Look::Commit, Finding::Commit(_))
         | (Look::Changes(_), Finding::Changes(_))
-        | (Look::Engine, Finding::Engine(_)) => true,
+        | (Look::Engine, Finding::Engine(_))
+        | (Look::Journal, Finding::Journal(_)) => true,
         (Look::File(_, path), Finding::File(other, _)) => path == other,
         (Look::Account(region), Finding::Account(other, _))
         | (Look::Repository(region, _), Finding::Repository(other, _))
