@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quarterdeck::aws::{Patience, Realm, connect_through};
 use quarterdeck::config::{self, Config};
-use quarterdeck::engine::ports::{BuildFailure, Held, Ledger, PushFailure};
+use quarterdeck::engine::ports::{BuildFailure, Claim, Held, Ledger, PushFailure};
 use quarterdeck::engine::{Action, Connect, Guards, Outside, Pace, Setup, Update, launch};
 use quarterdeck::journal::{Archive, Journal};
 use quarterdeck::names::{AccountId, DeploymentId, HostId, Millis, Region};
@@ -210,7 +210,7 @@ struct Unhurried(Journal);
 
 #[async_trait]
 impl Ledger for Unhurried {
-    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Claim>, Problem> {
         self.0.claim(plan, driver).await
     }
 

@@ -10,7 +10,7 @@ use super::look::{self, Face};
 use super::session::{self, Show};
 use super::{Failure, attach, deploy, place, settings};
 use crate::cli::{self, Global, Progress};
-use crate::engine::ports::{Held, Ledger};
+use crate::engine::ports::{Claim, Held, Ledger};
 use crate::engine::{self, Clock, Pace, Setup};
 use crate::headless::Task;
 use crate::journal::{self, Archive};
@@ -89,7 +89,7 @@ fn refused() -> Problem {
 
 #[async_trait]
 impl Ledger for Looks {
-    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Claim>, Problem> {
         Err(refused())
     }
 

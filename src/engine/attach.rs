@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::drive::Drive;
 use super::launch::{Ends, ends, folder};
 use super::means::Means;
-use super::ports::{AwsError, Ledger};
+use super::ports::{AwsError, Claim, Ledger};
 use super::retries;
 use super::secrets::Secrets;
 use super::setup::{Clock, Connect, Outside, Pace};
@@ -23,7 +23,7 @@ use crate::state::{Driver, Fact, LaneState, Recorded, Stage, State};
 /// Between two looks at the journal of a deployment that another process drives.
 const WATCH: Duration = Duration::from_millis(500);
 
-/// A deployment that was left for longer does not begin anything new by itself.
+/// A deployment that was left for longer, or whose driver was killed longer ago, does not begin anything new by itself.
 const STALE: Duration = Duration::from_secs(30 * 60);
 
 /// What an engine needs to take up a deployment.
@@ -128,8 +128,6 @@ fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
     lanes.chain(retries).collect()
 }
 
-type Claim = Box<dyn Send + Sync>;
-
 async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     let mut state = State::default();
     show(&mut state, &ends, attach.facts.iter().cloned());
@@ -143,7 +141,7 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
             "it cannot be taken up; `quarterdeck journal check` says what is wrong with the journal",
         )
     })?;
-    let Some(claim) = claim(&attach, &plan, &mut state, &mut ends).await? else {
+    let Some(mut claim) = claim(&attach, &plan, &mut state, &mut ends).await? else {
         return Ok(());
     };
     // Whoever drove it until now may have had last words.
@@ -152,7 +150,9 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     ends.say(Update::Driving);
     let outside = (attach.connect)().await?;
     same_accounts(&plan, &outside).await?;
-    let stale = state.last_at.is_some_and(|at| attach.clock.now().since(at) > STALE);
+    // Before it is told what other machines did: however new that is, this deployment was left when it was left.
+    let last = state.last_at.max(claim.last_sign());
+    let stale = last.is_some_and(|at| attach.clock.now().since(at) > STALE);
     // A claim is one machine's: another one may have taken the deployment up and retried hosts meanwhile.
     let (sent, unasked) = adopt::elsewhere(&plan, &state, &outside.regions).await;
     for problem in unasked {
@@ -179,7 +179,7 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
         first.extend(stopped(&state, &ends));
     }
     let drive = Drive::new(means, attach.ledger, state, ends.face.clone(), incoming);
-    let driven = drive.run(first, &mut ends.actions).await;
+    let driven = drive.run(first, &mut *claim, &mut ends.actions).await;
     drop(claim);
     driven
 }
@@ -192,7 +192,12 @@ fn show(state: &mut State, ends: &Ends, facts: impl IntoIterator<Item = Recorded
 }
 
 /// The claim to drive, after a watch if need be; `None` when the operator leaves the watch.
-async fn claim(attach: &Attach, plan: &Plan, state: &mut State, ends: &mut Ends) -> Result<Option<Claim>, Problem> {
+async fn claim(
+    attach: &Attach,
+    plan: &Plan,
+    state: &mut State,
+    ends: &mut Ends,
+) -> Result<Option<Box<dyn Claim>>, Problem> {
     let locked = match attach.ledger.claim(plan, &attach.driver).await {
         Ok(claim) => return Ok(Some(claim)),
         Err(problem) => problem,
@@ -211,7 +216,7 @@ async fn watch(
     state: &mut State,
     ends: &mut Ends,
     mut driver: Problem,
-) -> Result<Option<Claim>, Problem> {
+) -> Result<Option<Box<dyn Claim>>, Problem> {
     let mut orphaned = false;
     ends.say(Update::Watching(driver.clone()));
     let mut ticks = tokio::time::interval(WATCH);

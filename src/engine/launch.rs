@@ -72,7 +72,7 @@ async fn plan_and_drive(setup: Setup, mut ends: Ends) -> Result<(), Problem> {
             return Ok(());
         };
         match setup.ledger.claim(&plan, &setup.driver).await {
-            Ok(claim) => {
+            Ok(mut claim) => {
                 let logs = folder(&setup.logs, plan.id);
                 let fact = Fact::DeploymentStarted {
                     plan: Box::new(plan.clone()),
@@ -96,7 +96,7 @@ async fn plan_and_drive(setup: Setup, mut ends: Ends) -> Result<(), Problem> {
                     ends.face.clone(),
                     incoming,
                 );
-                let driven = drive.run(vec![fact], &mut ends.actions).await;
+                let driven = drive.run(vec![fact], &mut *claim, &mut ends.actions).await;
                 drop(claim);
                 return driven;
             }

@@ -218,7 +218,7 @@ impl AwsError {
 pub trait Ledger: Send + Sync {
     /// Makes this process the only one that drives a deployment of the plan's application and environment, until the
     /// returned claim is dropped.
-    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem>;
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Claim>, Problem>;
 
     /// Who drives a deployment of the plan's application and environment now, if anybody does.
     async fn holder(&self, plan: &Plan) -> Option<Held>;
@@ -236,6 +236,16 @@ pub trait Ledger: Send + Sync {
 
     /// The deployment's facts behind number `seq`, in their order.
     async fn since(&self, deployment: DeploymentId, seq: u64) -> Result<Vec<Recorded>, Problem>;
+}
+
+/// This process's claim to drive a deployment.
+pub trait Claim: Send + Sync {
+    /// The last sign of life of the deployment's driver before this one, if that one was killed; `None` if it left, or
+    /// another deployment was driven since.
+    fn last_sign(&self) -> Option<Millis>;
+
+    /// Shows that this process drives. Cheap, and never fails: whoever drives records facts as well.
+    fn sign(&mut self, now: Millis);
 }
 
 /// A claim that another process holds.

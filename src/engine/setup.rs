@@ -82,6 +82,8 @@ pub struct Pace {
     pub grace: Duration,
     /// The first pause before an interrupted push is tried again; each later one is four times as long.
     pub push_pause: Duration,
+    /// Between two signs of life of whoever drives: facts may be an hour apart while an image is built.
+    pub signs: Duration,
 }
 
 impl Default for Pace {
@@ -97,6 +99,7 @@ impl Default for Pace {
             visibility: Duration::from_secs(90),
             grace: Duration::from_secs(120),
             push_pause: Duration::from_secs(2),
+            signs: Duration::from_secs(60),
         }
     }
 }

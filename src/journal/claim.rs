@@ -2,17 +2,22 @@
 //!
 //! It is the kernel's lock on an open file, so it ends with the process, however that ends. The file stays: deleting
 //! it would let two processes hold locks on two files of one name.
+//!
+//! The file's time of change is the last sign of life of the driver whose name is in it. A driver that leaves takes its
+//! name out, so a name that nobody holds the lock for is that of one that was killed; it stays, with its last sign, until
+//! the next one drives.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Standing, cannot_write, make_dir};
+use crate::engine::ports;
 use crate::names::{DeploymentId, Millis};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
@@ -95,6 +100,9 @@ impl Holder {
 #[derive(Debug)]
 pub(super) struct Claim {
     file: File,
+    last_sign: Option<Millis>,
+    /// What was in the file and when that was changed, until this process drives.
+    before: Option<(Vec<u8>, SystemTime)>,
 }
 
 impl Claim {
@@ -127,17 +135,64 @@ impl Claim {
             }
             tries += 1;
         }
-        write(&mut file, holder).map_err(|error| cannot_write(&path, &error))?;
-        Ok(Self { file })
+        Self::named(file, holder).map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// Puts the holder's name into the locked file.
+    fn named(mut file: File, holder: &Holder) -> std::io::Result<Self> {
+        let mut before = Vec::new();
+        file.read_to_end(&mut before)?;
+        let changed = file.metadata()?.modified()?;
+        let same = serde_json::from_slice(&before).is_ok_and(|by: Holder| by.deployment == holder.deployment);
+        let last_sign = if same { millis(changed) } else { None };
+        let mut claim = Self {
+            file,
+            last_sign,
+            before: Some((before, changed)),
+        };
+        write(
+            &mut claim.file,
+            format!("{}\n", serde_json::to_string(holder)?).as_bytes(),
+        )?;
+        // Not this process's sign of life: it may end before it drives.
+        show(&claim.file, last_sign.unwrap_or(Millis(0)));
+        Ok(claim)
+    }
+}
+
+impl ports::Claim for Claim {
+    fn last_sign(&self) -> Option<Millis> {
+        self.last_sign
+    }
+
+    fn sign(&mut self, now: Millis) {
+        self.before = None;
+        show(&self.file, now);
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // The name goes before the lock, so that nobody reads the name of a process that is gone.
-        let _ = self.file.set_len(0);
+        let (before, changed) = self.before.take().unzip();
+        let _ = write(&mut self.file, &before.unwrap_or_default());
+        if let Some(changed) = changed {
+            let _ = self.file.set_modified(changed);
+        }
         let _ = self.file.unlock();
     }
+}
+
+/// Dates the file. Where that cannot be done, only facts say how long ago somebody drove.
+fn show(file: &File, now: Millis) {
+    if let Some(now) = SystemTime::UNIX_EPOCH.checked_add(now.since(Millis(0))) {
+        let _ = file.set_modified(now);
+    }
+}
+
+fn millis(time: SystemTime) -> Option<Millis> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Millis)
 }
 
 /// Who drives a deployment of this application and environment now, if anybody does.
@@ -166,12 +221,10 @@ fn read(file: &mut File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
-fn write(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+fn write(file: &mut File, text: &[u8]) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    serde_json::to_writer(&mut *file, holder)?;
-    file.write_all(b"\n")?;
-    file.flush()
+    file.write_all(text)
 }
 
 /// The other process has the lock and has not written its name yet.

@@ -9,7 +9,8 @@
 //!
 //! ```text
 //! journal.db          facts, and one row a deployment for the history
-//! locks/app@env.lock  held by the process that drives a deployment of app and env, with its name inside
+//! locks/app@env.lock  held by the process that drives a deployment of app and env, with its name inside; its date is
+//!                     that process's last sign of life
 //! logs/<deployment>/  whole build logs
 //! quarterdeck.log     what the program did, for a bug report
 //! ```
@@ -33,7 +34,7 @@ pub use claim::Holder;
 pub use salvage::{Health, Salvaged};
 
 use crate::engine::Clock;
-use crate::engine::ports::{Held, Ledger};
+use crate::engine::ports::{Claim, Held, Ledger};
 use crate::names::DeploymentId;
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
@@ -101,7 +102,7 @@ impl Journal {
 
 #[async_trait]
 impl Ledger for Journal {
-    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Claim>, Problem> {
         let holder = Holder::of(plan, driver);
         let dir = self.dir.clone();
         let taken = tokio::task::spawn_blocking(move || claim::Claim::take(&dir, &holder)).await;

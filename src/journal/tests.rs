@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::console::tests::fixture::{Story, driver, plan};
+use crate::names::Millis;
 use crate::state::{Outcome, State};
 use crate::text::Clean;
 
@@ -279,6 +280,46 @@ fn a_look_at_a_lock_with_a_dead_name_takes_nobodys_turn() {
         drop(looks);
         claim.join().expect("ends").expect("is free");
     });
+}
+
+/// It may yet fail to connect, or be killed itself.
+#[test]
+fn a_dead_drivers_name_and_last_sign_stay_until_somebody_else_drives() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("locks").join("sento@qa.lock");
+    let holder = Holder::of(&plan(1, 1), &driver());
+    let name = |dead: &Holder| serde_json::to_vec(dead).expect("is JSON");
+    let dead = Holder {
+        pid: 17,
+        ..holder.clone()
+    };
+    drop(claim::Claim::take(dir.path(), &holder).expect("is free"));
+    std::fs::write(&path, name(&dead)).expect("is there");
+    let died = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_800_000_000_123);
+    let lock = std::fs::File::options().write(true).open(&path).expect("is there");
+    lock.set_modified(died).expect("can be dated");
+    let changed = || lock.metadata().and_then(|lock| lock.modified()).expect("is dated");
+
+    let claim = claim::Claim::take(dir.path(), &holder).expect("is free");
+    assert_eq!(claim.last_sign(), Some(Millis(1_800_000_000_123)));
+    assert_eq!(changed(), died, "it shows no sign before it drives");
+    drop(claim);
+    assert_eq!(std::fs::read(&path).expect("is there"), name(&dead));
+    assert_eq!(changed(), died);
+
+    let mut other = holder.clone();
+    other.deployment = DeploymentId::from_u128(7);
+    let claim = claim::Claim::take(dir.path(), &other).expect("is free");
+    assert_eq!(claim.last_sign(), None, "it was another deployment's driver");
+    drop(claim);
+
+    let mut claim = claim::Claim::take(dir.path(), &holder).expect("is free");
+    claim.sign(Millis(1_800_000_060_000));
+    assert_eq!(changed(), died + std::time::Duration::from_millis(59_877));
+    drop(claim);
+    assert_eq!(std::fs::read(&path).expect("is there"), b"", "it left");
+    let claim = claim::Claim::take(dir.path(), &holder).expect("is free");
+    assert_eq!(claim.last_sign(), None);
 }
 
 #[test]

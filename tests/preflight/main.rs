@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use quarterdeck::aws::{Realm, connect};
 use quarterdeck::config::{self, AwsConfig, Config, Endpoints};
 use quarterdeck::engine::ports::{
-    BuildFailure, BuildSpec, Built, Context, Docker, Held, Ledger, PushFailure, PushSpec, Pushed, Sink,
+    BuildFailure, BuildSpec, Built, Claim, Context, Docker, Held, Ledger, PushFailure, PushSpec, Pushed, Sink,
 };
 use quarterdeck::engine::{Action, Clock, Guards, Handle, Outside, Pace, Setup, Update, launch};
 use quarterdeck::names::{DeploymentId, Millis, Region};
@@ -65,7 +65,7 @@ struct Sealed;
 
 #[async_trait]
 impl Ledger for Sealed {
-    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Claim>, Problem> {
         panic!("preflight claimed the deployment")
     }
 

@@ -1,10 +1,12 @@
 //! Several processes, one after the other and at once: whoever takes a deployment up finds it as it was left.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
-use quarterdeck::engine::Action;
-use quarterdeck::problem::Kind;
+use quarterdeck::engine::{Action, Clock, Connect};
+use quarterdeck::names::Millis;
+use quarterdeck::problem::{Kind, Problem};
 use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::state::{Fact, Outcome, Selection, SendPhase};
 
@@ -46,6 +48,11 @@ async fn undisturbed() -> &'static [String] {
 
 /// Runs a first process on a runtime of its own until `moment`, and lets it die there without a last word.
 async fn killed_at(scene: &Arc<Scene>, moment: impl Fn(&Process) -> bool + Send + 'static) {
+    killed_by(scene, Clock::default(), moment).await;
+}
+
+/// The same on a machine with this clock.
+async fn killed_by(scene: &Arc<Scene>, clock: Clock, moment: impl Fn(&Process) -> bool + Send + 'static) {
     let outside = scene.clone();
     let life = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,7 +60,7 @@ async fn killed_at(scene: &Arc<Scene>, moment: impl Fn(&Process) -> bool + Send 
             .build()
             .expect("a runtime starts");
         runtime.block_on(async {
-            let mut process = outside.start().await;
+            let mut process = outside.start_by(clock).await;
             process.until("the moment of its death", moment).await;
         });
     };
@@ -150,6 +157,65 @@ async fn a_deployment_that_was_killed_in_its_build_or_its_push_begins_that_again
         };
         gate.open();
         goes_on(&scene, "killed in its build or push").await;
+    }
+}
+
+/// Its last fact is forty minutes old, and nobody left it long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_killed_in_a_long_build_goes_on_with_it() {
+    let in_minutes = |minutes: i64| Clock::new(move || Millis(Millis::now().0 + minutes * 60 * 1000));
+    for signs in [true, false] {
+        let scene = scene().await;
+        scene.hands.builds.close();
+        let lock = scene.state_dir().join("locks").join("sento@QA.lock");
+        let look = lock.clone();
+        let signed = move || {
+            let changed = std::fs::metadata(&look).and_then(|lock| lock.modified()).ok()?;
+            let ahead = changed.duration_since(SystemTime::now()).unwrap_or_default();
+            (ahead > Duration::from_secs(39 * 60)).then_some(changed)
+        };
+        let (sender, last) = std::sync::mpsc::channel();
+        let (signed_by, name) = (signed.clone(), lock.clone());
+        let passed = Arc::new(AtomicI64::new(0));
+        let passes = passed.clone();
+        let clock = Clock::new(move || Millis(Millis::now().0 + passes.load(Ordering::Relaxed)));
+        killed_by(&scene, clock, move |process| {
+            if process.count(|fact| matches!(fact, Fact::BuildStarted { .. })) > 0 {
+                passed.store(40 * 60 * 1000, Ordering::Relaxed);
+            }
+            let Some(sign) = signed_by() else {
+                return false;
+            };
+            let name = std::fs::read(&name).expect("the lock is there");
+            sender.send((name, sign)).is_ok()
+        })
+        .await;
+        let (name, sign) = last.recv().expect("it showed a sign");
+        assert_eq!(signed(), None, "a drive that ended takes its name out");
+        if signs {
+            // As a killed process leaves it.
+            std::fs::write(&lock, name).expect("the lock is there");
+            let file = std::fs::File::options()
+                .write(true)
+                .open(&lock)
+                .expect("the lock is there");
+            file.set_modified(sign).expect("it can be dated");
+        }
+        let refused = || Problem::new(Kind::Credentials, "the profile is gone", "");
+        let nowhere: Connect = Arc::new(move || Box::pin(async move { Err(refused()) }));
+        let mut vain = scene.attach_through(nowhere, in_minutes(41));
+        vain.until("its end", |process| process.stopped.is_some()).await;
+        assert_eq!(vain.stopped, Some(Some(refused())));
+        let mut process = scene.attach_by(in_minutes(45));
+        let again = if signs { 2 } else { 1 };
+        process
+            .until("its turn", |process| {
+                process.count(|fact| matches!(fact, Fact::DeploymentResumed { .. })) == 1
+                    && process.count(|fact| matches!(fact, Fact::BuildStarted { .. })) == again
+                    && process.count(|fact| matches!(fact, Fact::LaneCancelled { .. })) == if signs { 0 } else { 2 }
+            })
+            .await;
+        process.leave().await;
     }
 }
 

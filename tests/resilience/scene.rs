@@ -56,6 +56,7 @@ pub const PACE: Pace = Pace {
     visibility: Duration::from_millis(800),
     grace: Duration::from_secs(5),
     push_pause: Duration::from_millis(20),
+    signs: Duration::from_millis(50),
 };
 
 /// Everything outside of the processes.
@@ -156,6 +157,10 @@ impl Scene {
 
     /// A process that makes a plan.
     pub fn launch(&self) -> Process {
+        self.launch_by(Clock::default())
+    }
+
+    fn launch_by(&self, clock: Clock) -> Process {
         Process::of(launch(Setup {
             config: self.config.clone(),
             revision: "HEAD".to_owned(),
@@ -166,13 +171,17 @@ impl Scene {
             logs: self.state_dir().join("logs"),
             rehearsal: true,
             pace: PACE,
-            clock: Clock::default(),
+            clock,
         }))
     }
 
     /// A process that has made a plan, which can be started.
     pub async fn planned(&self) -> Process {
-        let mut process = self.launch();
+        self.planned_by(Clock::default()).await
+    }
+
+    async fn planned_by(&self, clock: Clock) -> Process {
+        let mut process = self.launch_by(clock);
         process.until("the plan", |process| process.ready.is_some()).await;
         process
     }
@@ -184,6 +193,13 @@ impl Scene {
         process
     }
 
+    /// The same on a machine with this clock, which the journal does not go by.
+    pub async fn start_by(&self, clock: Clock) -> Process {
+        let process = self.planned_by(clock).await;
+        process.act(Action::Start);
+        process
+    }
+
     /// A process that takes up the deployment that the journal has.
     pub fn attach(&self) -> Process {
         self.attach_by(Clock::default())
@@ -191,11 +207,16 @@ impl Scene {
 
     /// The same on a machine with this clock.
     pub fn attach_by(&self, clock: Clock) -> Process {
+        self.attach_through(self.connect(), clock)
+    }
+
+    /// The same over these connections.
+    pub fn attach_through(&self, connect: Connect, clock: Clock) -> Process {
         Process::of(attach(Attach {
             facts: self.facts(),
             secrets: Secrets::of(&self.config),
             notices: Vec::new(),
-            connect: self.connect(),
+            connect,
             ledger: Arc::new(self.journal()),
             driver: driver(2),
             logs: self.state_dir().join("logs"),

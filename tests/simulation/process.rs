@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fastrand::Rng;
-use quarterdeck::engine::ports::{Held, Ledger};
+use quarterdeck::engine::ports::{Claim, Held, Ledger};
 use quarterdeck::journal::{Archive, Journal};
-use quarterdeck::names::DeploymentId;
+use quarterdeck::names::{DeploymentId, Millis};
 use quarterdeck::plan::Plan;
 use quarterdeck::problem::{Kind, Problem};
 use quarterdeck::state::{Driver, Fact, Recorded};
@@ -89,15 +89,13 @@ impl Crash {
     }
 }
 
-type Claim = Box<dyn Send + Sync>;
-
 /// A process. Once it is dead, nothing that it began comes to anything, and its lock is free.
 #[derive(Clone)]
 pub struct Process {
     pub dead: CancellationToken,
     pub crash: Crash,
     pub book: Arc<Book>,
-    claim: Arc<Mutex<Option<Claim>>>,
+    claim: Arc<Mutex<Option<Box<dyn Claim>>>>,
     appended: Arc<AtomicU32>,
     sent: Arc<AtomicU32>,
 }
@@ -150,6 +148,19 @@ impl Process {
 /// A claim that ends with its process as well.
 struct Kept(Process);
 
+impl Claim for Kept {
+    fn last_sign(&self) -> Option<Millis> {
+        lock(&self.0.claim).as_ref().and_then(|claim| claim.last_sign())
+    }
+
+    fn sign(&mut self, now: Millis) {
+        // The dead show none.
+        if let Some(claim) = lock(&self.0.claim).as_mut() {
+            claim.sign(now);
+        }
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
         self.0.let_go();
@@ -171,7 +182,7 @@ impl Struck {
 
 #[async_trait]
 impl Ledger for Struck {
-    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, plan: &Plan, driver: &Driver) -> Result<Box<dyn Claim>, Problem> {
         self.process.lives().await;
         let claim = self.journal.claim(plan, driver).await?;
         let book = &self.process.book;

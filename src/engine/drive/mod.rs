@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::means::Means;
 use super::outputs::{Outputs, Wanted};
 use super::poll::Tracker;
-use super::ports::Ledger;
+use super::ports::{Claim, Ledger};
 use super::work::{Event, Waiter, Work};
 use super::{Action, Update, next, outputs, push};
 use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
@@ -90,8 +91,13 @@ impl Drive {
     ///
     /// # Errors
     /// The journal's problem. Nothing is driven any more then; what runs in the fleet goes on.
-    pub async fn run(mut self, first: Vec<Fact>, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
-        let driven = self.drive(first, actions).await;
+    pub async fn run(
+        mut self,
+        first: Vec<Fact>,
+        claim: &mut dyn Claim,
+        actions: &mut mpsc::UnboundedReceiver<Action>,
+    ) -> Result<(), Problem> {
+        let driven = self.drive(first, claim, actions).await;
         if driven.is_err() {
             // Whoever takes it up finds in SSM what went out, and nothing of what was cut off on its way there. The journal's
             // first problem is the one to tell.
@@ -100,8 +106,15 @@ impl Drive {
         driven
     }
 
-    async fn drive(&mut self, first: Vec<Fact>, actions: &mut mpsc::UnboundedReceiver<Action>) -> Result<(), Problem> {
+    async fn drive(
+        &mut self,
+        first: Vec<Fact>,
+        claim: &mut dyn Claim,
+        actions: &mut mpsc::UnboundedReceiver<Action>,
+    ) -> Result<(), Problem> {
         self.record(first).await?;
+        let mut signs = interval(self.means.pace.signs);
+        signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.pick_up().await?;
         loop {
             self.advance().await?;
@@ -112,6 +125,7 @@ impl Drive {
                     Some(action) => self.act(action).await?,
                     None => return self.leave(Clean::line("whoever watched it went away")).await,
                 },
+                _ = signs.tick() => claim.sign(self.means.clock.now()),
                 Some(event) = self.events.recv() => self.take(event).await?,
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended).await?,
                 Some(ended) = self.watches.join_next_with_id() => self.unwatched(ended),

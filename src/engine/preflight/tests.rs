@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::config::Config;
 use crate::engine::ports::{
-    Accepted, BuildFailure, BuildSpec, Built, Caller, CommandCounts, Context, ContextSpec, Docker, Document, Ecr,
-    FoundImage, FoundRepository, Held, Ledger, Login, Only, Page, PushFailure, PushSpec, Pushed, Retagged, SendRequest,
-    SentCommand, Sink, Ssm, Sts, UnderWay,
+    Accepted, BuildFailure, BuildSpec, Built, Caller, Claim, CommandCounts, Context, ContextSpec, Docker, Document,
+    Ecr, FoundImage, FoundRepository, Held, Ledger, Login, Only, Page, PushFailure, PushSpec, Pushed, Retagged,
+    SendRequest, SentCommand, Sink, Ssm, Sts, UnderWay,
 };
 use crate::engine::{Clock, Pace};
 use crate::names::{CommandId, Digest, HostId, Millis, Token};
@@ -234,7 +234,7 @@ struct NoLedger;
 
 #[async_trait]
 impl Ledger for NoLedger {
-    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Send + Sync>, Problem> {
+    async fn claim(&self, _: &Plan, _: &Driver) -> Result<Box<dyn Claim>, Problem> {
         panic!("preflight claimed the deployment")
     }
 
