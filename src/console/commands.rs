@@ -3,13 +3,14 @@
 use tui_input::Input;
 
 use super::enabled;
+use super::figures;
 use super::host_list::host_at;
 use super::keymap::Command;
 use super::motion;
 use super::questions;
 use super::text_window::TextWindow;
 use super::update::{Closing, Effect};
-use super::view::{Dialog, Interruption, Item, ListScope, Notice, Readiness, Screen, View};
+use super::view::{Dialog, Interruption, Item, ListScope, Notice, Readiness, Screen, View, items};
 use super::{copy, words};
 use crate::engine::Action;
 use crate::names::BuildId;
@@ -40,6 +41,7 @@ pub(super) fn run(view: &mut View, state: &State, live: &Live, command: Command)
                 view.back();
             } else {
                 view.open(Screen::Lane);
+                to_trouble(view, state);
             }
             Vec::new()
         }
@@ -76,6 +78,7 @@ pub(super) fn run(view: &mut View, state: &State, live: &Live, command: Command)
             Vec::new()
         }
         Command::Cancel => {
+            // The cursor starts on the answer that changes nothing.
             view.dialog = Some(Dialog::Cancel {
                 scopes: questions::scopes(view, state),
                 at: 0,
@@ -188,6 +191,23 @@ pub(super) fn run(view: &mut View, state: &State, live: &Live, command: Command)
             });
             Vec::new()
         }
+    }
+}
+
+/// Puts the cursor of a lane that is looked at closely on its first item in trouble, unless it is on one already: where the
+/// page is short, it opens there.
+fn to_trouble(view: &mut View, state: &State) {
+    let Some(lane) = state.lanes.get(view.focus.lane) else {
+        return;
+    };
+    let troubled: Vec<bool> = items(lane)
+        .iter()
+        .map(|item| figures::is_troubled(state, lane, *item))
+        .collect();
+    if troubled.get(view.focus.item) != Some(&true)
+        && let Some(first) = troubled.iter().position(|troubled| *troubled)
+    {
+        view.focus.item = first;
     }
 }
 

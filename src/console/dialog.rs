@@ -186,13 +186,15 @@ impl Question<'_> {
     }
 
     fn cancel(&mut self, scopes: &[Scope], at: usize) -> &'static str {
-        let answers: Vec<String> = scopes.iter().map(|scope| self.scope(scope)).collect();
+        let nothing = "nothing: everything goes on".to_owned();
+        let scopes = scopes.iter().map(|scope| self.scope(scope));
+        let answers: Vec<String> = [nothing].into_iter().chain(scopes).collect();
         self.menu(&answers, at);
         self.gap();
         let quiet = self.ctx.theme.quiet;
         self.say(
             1,
-            "SSM asks hosts at work to stop: they may have run part of the script, or finish first. Hosts that have not started are left out. Hosts that are done stay as they are.",
+            "SSM asks hosts at work to stop: they may have run part of the script, or finish first. Hosts that have not started do not start any more. Hosts that are done stay as they are.",
             quiet,
         );
         self.say(2, "Builds and pushes in that scope stop.", quiet);

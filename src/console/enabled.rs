@@ -179,9 +179,9 @@ pub(super) fn unknown_send(rollout: &RolloutState) -> Option<&SendState> {
         .rfind(|send| matches!(send.phase, SendPhase::Unknown(_)))
 }
 
-/// Why a key does nothing now.
-pub(super) fn why_not(command: Command, view: &View) -> String {
-    let asks = matches!(
+/// Whether a command asks something of the engine, which only who drives can do.
+pub(super) fn asks(command: Command) -> bool {
+    matches!(
         command,
         Command::Start
             | Command::Recheck
@@ -194,7 +194,12 @@ pub(super) fn why_not(command: Command, view: &View) -> String {
             | Command::Resend
             | Command::Abandon
             | Command::Cancel
-    );
+    )
+}
+
+/// Why a key does nothing now.
+pub(super) fn why_not(command: Command, view: &View) -> String {
+    let asks = asks(command);
     match (view.role, command) {
         (Role::Hears, _) if asks => "who drives this deployment is not known yet",
         (Role::Watches, _) if asks => "another process drives this deployment: here it is only watched",

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::state::{BuildPhase, LaneState, PushPhase, RolloutState, SendPhase, State, Verdict};
+use super::view::Item;
+use crate::state::{BuildPhase, LaneState, PushPhase, RolloutState, SendPhase, State, TagPhase, Verdict};
 use crate::text::Clean;
 
 /// Hosts that ended in the same way without success.
@@ -46,6 +47,29 @@ pub(super) fn failed(state: &State, lane: Option<usize>) -> usize {
         .flat_map(|(_, lane)| &lane.rollouts)
         .map(|rollout| rollout.tally.failed)
         .sum()
+}
+
+/// Whether an item of a lane failed, or ended without success somewhere.
+pub(super) fn is_troubled(state: &State, lane: &LaneState, item: Item) -> bool {
+    match item {
+        Item::Build => {
+            let mut builds = state
+                .builds
+                .iter()
+                .filter(|build| lane.build.as_ref() == Some(&build.id));
+            builds.any(|build| matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Cancelled))
+        }
+        Item::Push => {
+            let tag = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
+            tag || matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled)
+        }
+        Item::Rollout(at) => lane.rollouts.get(at).is_some_and(|rollout| {
+            rollout.counts.unsuccessful() > 0
+                || rollout.send_problem().is_some()
+                || rollout.has_unknown_send()
+                || rollout.reached_nobody()
+        }),
+    }
 }
 
 /// Whether something is under way that a spinner stands for: a build or a push.

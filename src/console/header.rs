@@ -95,15 +95,16 @@ fn parts(ctx: &Ctx) -> Vec<Part> {
         Some(only) if accounts.len() == 1 => (*only).to_owned(),
         _ => words::plural(accounts.len(), "account"),
     };
-    add(account, 3, false);
-    add(plan.app.to_string(), 2, false);
+    add(account, 4, false);
+    add(plan.app.to_string(), 3, false);
     let commit = if plan.is_adopted() {
         "commit unknown".to_owned()
     } else {
         plan.commit.id.short().to_owned()
     };
     add(commit, 1, false);
-    add(plan.id.short(), 4, false);
+    // What `attach` and `show` are called with.
+    add(plan.id.short(), 2, false);
     parts
 }
 

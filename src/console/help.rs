@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::draw::Ctx;
+use super::enabled;
 use super::keymap::{self, Place};
 use super::text_window::scrollbar;
 use super::view::{Painted, Screen};
@@ -47,6 +48,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx, painted: &mut Paint
 fn lines(ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = &ctx.theme;
     let mut lines = Vec::new();
+    if !ctx.view.drives() {
+        let text = "This console does not drive the deployment: keys that change something are left out.";
+        let told = words::wrap(text, width).into_iter();
+        lines.extend(told.map(|line| Line::from(Span::styled(line, theme.attention))));
+        lines.push(Line::default());
+    }
     keys(ctx, place(ctx.view.screen()), width, &mut lines);
     for (title, place) in [
         ("a question", Place::Confirm),
@@ -80,6 +87,7 @@ fn keys(ctx: &Ctx, place: Place, width: usize, lines: &mut Vec<Line<'static>>) {
     let aside = matches!(place, Place::Confirm | Place::Choose | Place::Text);
     let shown = keymap::of(place)
         .filter(|binding| !binding.help.is_empty())
+        .filter(|binding| ctx.view.drives() || !enabled::asks(binding.command))
         .filter(|binding| !aside || binding.places != keymap::ANYWHERE);
     for binding in shown {
         let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();

@@ -10,7 +10,7 @@ use crate::state::live::Live;
 pub(super) fn go(view: &mut View, state: &State, command: Command) {
     if let Some(dialog) = &mut view.dialog {
         match dialog {
-            Dialog::Cancel { scopes, at } => *at = step(*at, scopes.len(), 1, command),
+            Dialog::Cancel { scopes, at } => *at = step(*at, scopes.len() + 1, 1, command),
             Dialog::Interrupt { at } => *at = step(*at, Interruption::ALL.len(), 1, command),
             Dialog::TypeName(_) | Dialog::Retry { .. } | Dialog::Quit | Dialog::Abandon(_) | Dialog::TakeOver => {}
         }

@@ -143,7 +143,10 @@ pub(super) fn yes(view: &mut View, state: &State, live: &Live) -> Vec<Effect> {
             let despite_moved_tag = moved.is_some_and(|moved| !moved.is_empty());
             vec![Effect::Act(Action::Retry { set, despite_moved_tag })]
         }
-        Dialog::Cancel { scopes, at } => act(scopes.into_iter().nth(at).map(Action::Cancel)),
+        Dialog::Cancel { scopes, at } => {
+            let scope = at.checked_sub(1).and_then(|at| scopes.into_iter().nth(at));
+            act(scope.map(Action::Cancel))
+        }
         Dialog::Quit => vec![Effect::Close(Closing::Quit)],
         Dialog::Interrupt { at } => match Interruption::ALL.get(at) {
             Some(Interruption::Leave) => vec![Effect::Close(Closing::Quit)],

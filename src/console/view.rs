@@ -255,9 +255,9 @@ pub enum Dialog {
     },
     /// What to cancel?
     Cancel {
-        /// The answers.
+        /// The answers that stop something.
         scopes: Vec<Scope>,
-        /// The one under the cursor.
+        /// The answer under the cursor: 0 cancels nothing, and the scopes come below it.
         at: usize,
     },
     /// Quit while something is under way?

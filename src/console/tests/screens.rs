@@ -90,6 +90,23 @@ fn a_zoomed_lane_says_everything() {
 }
 
 #[test]
+fn a_short_page_of_a_lane_opens_where_its_trouble_is() {
+    let mut harness = Harness::new(rolling().finished(), 60, 12);
+    harness.press("z");
+    let text = harness.text();
+    let lane = text.lines().find(|line| line.contains("failed: web-03"));
+    assert!(lane.is_some_and(|line| line.starts_with('┃')), "{text}");
+}
+
+#[test]
+fn a_narrow_header_keeps_the_id_that_commands_take() {
+    let harness = Harness::new(rolling().finished(), 60, 15);
+    let text = harness.text();
+    let first = text.lines().next().unwrap_or_default();
+    assert!(first.contains("a1b2c3d4") && !first.contains("123456789012"), "{first}");
+}
+
+#[test]
 fn the_plan_fits_one_screen() {
     let all = checks(&plan(2, 14), 0).len();
     insta::assert_snapshot!("plan_pending_80x24", planned(plan(2, 14), 6, 80, 24).text());

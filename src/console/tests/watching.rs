@@ -75,6 +75,26 @@ fn a_watcher_is_offered_what_looks_and_nothing_that_asks() {
 }
 
 #[test]
+fn a_watchers_help_has_no_key_that_is_refused() {
+    let retry = "retry everything that did not succeed, in every lane";
+    let mut drives = Harness::new(rolling(), 80, 50);
+    drives.press("?");
+    assert!(drives.text().contains(retry), "{}", drives.text());
+    let mut watches = watching(rolling());
+    watches.press("?");
+    let text = watches.text();
+    assert!(text.contains("This console does not drive the deployment"), "{text}");
+    for refused in [
+        retry,
+        "cancel a rollout, a lane or everything",
+        "push again in this lane",
+    ] {
+        assert!(!text.contains(refused), "{refused} is in {text}");
+    }
+    assert!(text.contains("list all hosts of all lanes"), "{text}");
+}
+
+#[test]
 fn a_watcher_leaves_without_a_question_since_nothing_stops() {
     assert_eq!(watching(rolling()).press("q"), [Effect::Close(Closing::Quit)]);
     let interrupted = [Effect::Close(Closing::Interrupted)];
