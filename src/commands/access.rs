@@ -23,6 +23,8 @@ pub(super) struct Access {
     role: Option<String>,
     /// The regions of the command line.
     named: Vec<Region>,
+    /// Whether they are all that is looked in: a command's own region is only where that is.
+    narrowed: bool,
 }
 
 impl Access {
@@ -39,18 +41,19 @@ impl Access {
             ways: deploy::ways()?,
             profile: reach.profile.clone(),
             role: reach.role.clone(),
+            narrowed: !reach.regions.is_empty() || reach.command_id.is_none() && reach.region.is_some(),
             named: reach.regions.iter().chain(&reach.region).cloned().collect(),
         })
     }
 
     /// Where a deployment is looked for that the journal does not have: in the regions of the command line, or else in
-    /// those of the configuration.
+    /// those of the configuration and in that of its command.
     pub fn to_search(&self) -> Accounts {
-        let configured = self.configured();
-        if self.named.is_empty() {
-            return configured.into_keys().map(|region| self.reached(region)).collect();
+        let mut regions = self.named.clone();
+        if !self.narrowed {
+            regions.extend(self.configured().into_keys());
         }
-        self.named.iter().map(|region| self.reached(region.clone())).collect()
+        regions.into_iter().map(|region| self.reached(region)).collect()
     }
 
     /// A plan's regions. One that was deployed to by the configuration and is not in it any more is left out: nobody

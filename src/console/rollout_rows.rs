@@ -219,7 +219,7 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
             ..
         } => {
             if *adopted {
-                notes.push((3, theme.quiet, "the answer was lost; found by its token".to_owned()));
+                notes.push((3, theme.quiet, "found in SSM by its token".to_owned()));
             }
             if ended.is_none() {
                 under_way(rows, at, send, *expires_at, &mut notes);
@@ -317,7 +317,7 @@ fn poll(rows: &mut Rows) {
         return;
     };
     if let Some(trouble) = &poll.trouble {
-        rows.sub(0, &format!("AWS does not answer: {trouble}"), theme.attention);
+        rows.sub(0, &format!("no news of the hosts: {trouble}"), theme.attention);
     }
     if poll.throttled > 0 {
         rows.sub(

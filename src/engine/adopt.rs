@@ -281,8 +281,8 @@ async fn lane(
             continue;
         };
         if rollouts.iter().all(|rollout| rollout.name != name) {
-            let plain = config.map_or_else(BTreeSet::new, |config| plain(config, region, &name));
-            rollouts.push(rollout(name, sent, ports.ssm.as_ref(), &plain).await?);
+            let known = config.map_or_else(BTreeMap::new, |config| known(config, region, &name));
+            rollouts.push(rollout(name, region, sent, ports.ssm.as_ref(), &known).await?);
         }
     }
     rollouts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -307,29 +307,49 @@ async fn lane(
 
 /// The rollout as its first command tells it.
 ///
-/// Parameters that are not named in `plain` may be secret: the plan, and with it the journal, keeps their names only.
+/// Parameters that may be secret are: the plan, and with it the journal, keeps their names only. `known` has those of which
+/// the configuration says whether they are. Of the others, a value that is told here anyway is none: the region, what the
+/// targets name, what the document lists.
 async fn rollout(
     name: RolloutName,
+    region: &Region,
     sent: &SentCommand,
     ssm: &dyn Ssm,
-    plain: &BTreeSet<String>,
+    known: &BTreeMap<String, bool>,
 ) -> Result<RolloutPlan, Problem> {
     let request = &sent.request;
-    let parameters = request.parameters.iter().map(|(name, values)| {
-        let values = values.iter().map(|value| Clean::block(value.expose_secret()));
-        let shown = plain.contains(name).then(|| ParameterValue::Plain(values.collect()));
-        (name.clone(), shown.unwrap_or(ParameterValue::Secret))
-    });
     // Whoever may send a command may still not read its document; then a host's output is that of its only step.
     let document = patiently(|| ssm.document(&request.document, &request.document_version)).await;
     let document = document.ok().flatten();
+    let mut told = BTreeSet::from([region.as_str()]);
+    if let Recipients::Targets(targets) = &request.to {
+        told.extend(targets.iter().flat_map(|target| &target.values).map(Clean::as_str));
+    }
+    let listed = document.iter().flat_map(|document| &document.parameters);
+    told.extend(
+        listed
+            .flat_map(|parameter| &parameter.allowed_values)
+            .map(Clean::as_str),
+    );
+    let parameters = request.parameters.iter().map(|(name, values)| {
+        let values: Vec<Clean> = values.iter().map(|value| Clean::block(value.expose_secret())).collect();
+        let secret = known.get(name).copied();
+        let secret = secret.unwrap_or_else(|| values.iter().any(|value| !told.contains(value.as_str())));
+        let value = if secret {
+            ParameterValue::Secret
+        } else {
+            ParameterValue::Plain(values)
+        };
+        (name.clone(), value)
+    });
+    let parameters = parameters.collect();
     Ok(RolloutPlan {
         name,
         document: Clean::line(&request.document),
         document_version: Clean::line(&request.document_version),
         resolved_version: Clean::line(UNKNOWN),
         output_step: document.and_then(|document| document.output_step()),
-        parameters: parameters.collect(),
+        parameters,
         targets: match &request.to {
             Recipients::Targets(targets) => targets.clone(),
             Recipients::Hosts(_) => Vec::new(),
@@ -407,16 +427,15 @@ fn gone(id: HostId) -> ExpectedHost {
     }
 }
 
-/// The parameters of a rollout that the configuration says are no secrets.
-fn plain(config: &Config, region: &Region, rollout: &RolloutName) -> BTreeSet<String> {
+/// The parameters of a rollout that the configuration has, and whether they are secret.
+fn known(config: &Config, region: &Region, rollout: &RolloutName) -> BTreeMap<String, bool> {
     let lanes = config.lanes.iter().filter(|lane| lane.region == *region);
     let rollouts = lanes
         .flat_map(|lane| &lane.rollouts)
         .filter(|known| known.name == *rollout);
     rollouts
         .flat_map(|rollout| &rollout.parameters)
-        .filter(|(_, value)| matches!(value, Parameter::Plain(_)))
-        .map(|(name, _)| name.clone())
+        .map(|(name, value)| (name.clone(), matches!(value, Parameter::Secret(_))))
         .collect()
 }
 

@@ -164,7 +164,8 @@ pub(super) fn unread(state: &State) -> Vec<(Region, CommandId, HostId, HostStatu
 pub(super) async fn run(means: Means, wanted: Wanted) {
     match read(&means, &wanted).await {
         Ok(Some((output, exit_code))) => {
-            let mask = means.secrets.mask(&wanted.region);
+            let lane = means.plan.lane(&wanted.region);
+            let mask = lane.map(|lane| means.secrets.mask(lane)).unwrap_or_default();
             means.tell(Event::Output {
                 command: wanted.command,
                 host: wanted.host,

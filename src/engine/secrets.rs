@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use crate::config::{Config, Input, Parameter, ResolvedInput};
 use crate::mask::Mask;
 use crate::names::{Region, RolloutName};
-use crate::plan::{BuildPlan, ParameterValue, RolloutPlan, Value};
+use crate::plan::{BuildPlan, LanePlan, ParameterValue, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
 
 /// A configuration's secrets, by where they are used. Its `Debug` shows none of them.
@@ -53,10 +53,14 @@ impl Secrets {
         }
     }
 
-    /// What removes a region's secret parameters from what its hosts print.
-    pub(super) fn mask(&self, region: &Region) -> Mask {
+    /// What removes a lane's secret parameters from what its hosts print. What SSM remembers holds the others, too.
+    pub(super) fn mask(&self, lane: &LanePlan) -> Mask {
+        let is_plain = |rollout: &RolloutName, name: &str| {
+            let value = lane.rollout(rollout).and_then(|rollout| rollout.parameters.get(name));
+            matches!(value, Some(ParameterValue::Plain(_)))
+        };
         let parameters = self.parameters.iter();
-        let ours = parameters.filter(|((of, ..), _)| of == region);
+        let ours = parameters.filter(|((of, rollout, name), _)| *of == lane.region && !is_plain(rollout, name));
         Mask::new(ours.flat_map(|(_, values)| values))
     }
 
@@ -202,6 +206,33 @@ mod tests {
         assert_eq!(parameters["image"][0].expose_secret(), "AI");
         let debug = format!("{secrets:?} {parameters:?} {args:?}");
         assert!(!debug.contains("pa55") && !debug.contains("t0ken"), "{debug}");
+    }
+
+    #[test]
+    fn what_the_plan_shows_is_not_masked_though_ssm_remembers_it_with_the_secrets() {
+        let mut rollout = rollout();
+        let region = ParameterValue::Plain(vec![Clean::line("us-east-1")]);
+        rollout.parameters.insert("region".to_owned(), region);
+        let sent = ["password", "region"].map(|name| {
+            let value = if name == "region" { "us-east-1" } else { "pa55word" };
+            (name.to_owned(), vec![SecretString::from(value)])
+        });
+        let mut secrets = Secrets::default();
+        secrets.remember(&fixture::east(), &rollout.name, &sent.into());
+        let lane = LanePlan {
+            region: fixture::east(),
+            account: crate::names::AccountId::new("123456789012"),
+            arn: Clean::default(),
+            build: None,
+            repository: fixture::repository(&fixture::east()),
+            sha_tag: Clean::default(),
+            moving_tags: Vec::new(),
+            already: None,
+            current: None,
+            rollouts: vec![rollout],
+        };
+        let mask = secrets.mask(&lane);
+        assert_eq!(mask.text("pa55word in us-east-1"), "*** in us-east-1");
     }
 
     #[test]

@@ -110,10 +110,7 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
             region, rollout, to, ..
         } => lane(
             region,
-            format!(
-                "{rollout}: sending the command to {}",
-                recipients(to, region, rollout, state)
-            ),
+            format!("{rollout}: a command to {}", recipients(to, region, rollout, state)),
         ),
         Fact::SendAccepted {
             token,
@@ -121,11 +118,7 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
             adopted,
             ..
         } => {
-            let how = if *adopted {
-                "found after its answer was lost"
-            } else {
-                "taken by SSM"
-            };
+            let how = if *adopted { "found in SSM" } else { "taken by SSM" };
             of_send(state, token, format!("command {how}: {command}"), Vec::new())
         }
         Fact::SendRefused { token, problem } => {

@@ -72,7 +72,7 @@ fn lane_lines(state: &State, lane: &LaneState, live: &Live, now: Millis, said: &
         }
     }
     if let Some(trouble) = live.polls.get(&lane.region).and_then(|poll| poll.trouble.as_ref()) {
-        line(format!("AWS does not answer: {trouble}"));
+        line(format!("no news of the hosts: {trouble}"));
     }
 }
 

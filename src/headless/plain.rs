@@ -1,7 +1,7 @@
 //! `--progress plain`: one readable line for each thing that happened, with its time in UTC and its region in front.
 //!
 //! ```text
-//! 12:01:28Z us-east-1  ubuntu: sending the command to its targets, 60 hosts expected
+//! 12:01:28Z us-east-1  ubuntu: a command to its targets, 60 hosts expected
 //! 12:01:44Z us-east-1  ubuntu: web-03 (i-0e4c…): failed, exit code 1
 //! 12:01:49Z us-east-1  ubuntu: 31 of 60 done, 29 succeeded, 2 failed
 //! ```

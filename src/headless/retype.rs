@@ -31,7 +31,7 @@ pub(super) fn commands(state: &State) -> Vec<String> {
             lines.extend(
                 hosts
                     .chunks(IDS_MAX)
-                    .map(|hosts| command(lane.region.as_str(), rollout_plan, hosts)),
+                    .map(|hosts| command(lane.region.as_str(), rollout_plan, hosts, plan.is_adopted())),
             );
         }
     }
@@ -46,7 +46,8 @@ pub(super) fn commands(state: &State) -> Vec<String> {
     lines
 }
 
-fn command(region: &str, rollout: &RolloutPlan, hosts: &[&HostId]) -> String {
+/// Of an adopted deployment nobody knows which of the parameters that SSM has are secret.
+fn command(region: &str, rollout: &RolloutPlan, hosts: &[&HostId], adopted: bool) -> String {
     let ids: Vec<&str> = hosts.iter().map(|id| id.as_str()).collect();
     let mut words = vec![
         "aws ssm send-command --region".to_owned(),
@@ -78,7 +79,12 @@ fn command(region: &str, rollout: &RolloutPlan, hosts: &[&HostId]) -> String {
         format!("--max-errors {}", quote(rollout.max_errors.as_str())),
     ]);
     if !secret.is_empty() {
-        words.push(format!("# add the secret parameter {}", secret.join(", ")));
+        let which = match (adopted, secret.len()) {
+            (true, _) => "with its value in SSM, the parameter",
+            (false, 1) => "the secret parameter",
+            (false, _) => "the secret parameters",
+        };
+        words.push(format!("# add {which} {}", secret.join(", ")));
     }
     words.join(" ")
 }

@@ -92,6 +92,13 @@ impl Summary<'_> {
         }
         if plan.is_adopted() {
             lines.push("commit and digest are unknown: it was found in SSM, which knows neither".to_owned());
+            let regions: Vec<&str> = plan.lanes.iter().map(|lane| lane.region.as_str()).collect();
+            lines.push(format!(
+                "only what was sent in {} is shown: `quarterdeck attach {} --regions REGION,… --state-dir DIR`, with another \
+                 DIR, looks in others",
+                names(&regions, regions.len(), 6),
+                plan.id.short()
+            ));
         }
         self.host_lines(&mut lines);
         for problem in self.state.problems() {

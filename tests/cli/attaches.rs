@@ -129,6 +129,29 @@ fn a_deployment_is_taken_up_by_one_of_its_commands_where_nothing_is_known_of_it(
     ] {
         assert_eq!(plain.out.matches(said).count(), 1, "{said}: {plain:#?}");
     }
+    // What was found is not told as sent now, and what is not known is not told as secret.
+    for said in [
+        "ubuntu: command found in SSM: ",
+        "only what was sent in us-east-1, us-east-2 is shown",
+        "# add with its value in SSM, the parameter image",
+    ] {
+        assert!(plain.out.contains(said), "{said}: {plain:#?}");
+    }
+    assert!(!plain.out.contains("sending the command"), "{plain:#?}");
+    // A command does not say to which other regions its deployment went.
+    let narrow = Shell::new();
+    let ran = served.run(
+        &narrow,
+        &format!("attach --command-id {command} --region {region}"),
+        None,
+    );
+    assert!(
+        ran.out.contains(&format!(
+            "only what was sent in {region} is shown: it may have gone to other regions"
+        )),
+        "{ran:#?}"
+    );
+
     let id = told["deployment"].as_str().expect("it has an id");
     let short = &id[id.len() - 8..];
     let history = served.run(&there, "history --progress json", None);
