@@ -329,7 +329,7 @@ pub struct Attach {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Reach {
     /// The deployment that this SSM command belongs to, whoever sent it from wherever.
-    #[arg(long, value_name = "ID", requires = "region", env = "QUARTERDECK_COMMAND_ID")]
+    #[arg(long, value_name = "ID", requires = "region", value_parser = command_id, env = "QUARTERDECK_COMMAND_ID")]
     pub command_id: Option<String>,
 
     /// The region of that command.
@@ -459,6 +459,20 @@ fn region(text: &str) -> Result<Region, String> {
     match text.trim() {
         "" => Err("a region's name is missing".to_owned()),
         name => Ok(Region::new(name)),
+    }
+}
+
+/// SSM refuses any other length.
+fn command_id(text: &str) -> Result<String, String> {
+    const LENGTH: usize = 36;
+    let id = text.trim();
+    let plain = |c: char| c.is_ascii_hexdigit() || c == '-';
+    if id.len() == LENGTH && id.chars().all(plain) {
+        Ok(id.to_owned())
+    } else {
+        Err(format!(
+            "an SSM command's id has {LENGTH} characters, such as 0f7c2a54-9d1e-4b6a-8c3f-2e5d7a9b1c04"
+        ))
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn obstacles(dir: &Path, app: &Clean, environment: &Clean) -> Result<
         let id = left.id.short();
         let when = ago(Millis::now(), left.started_at);
         notes.push(Clean::line(&format!(
-            "deployment {id} of {when} was left before it was done: `quarterdeck attach {id}` takes it up"
+            "deployment {id} (started {when}) was left before it was done: `quarterdeck attach {id}` takes it up"
         )));
     }
     Ok(notes)

@@ -210,14 +210,19 @@ fn what_nobody_knows_and_what_is_not_quarterdecks_is_told() {
     served
         .run(&shell, &format!("attach {unknown}"), None)
         .failed(2, "no deployment is called");
-    served.run(&shell, "attach --command-id x", None).failed(2, "--region");
+    served
+        .run(&shell, &format!("attach --command-id {unknown}"), None)
+        .failed(2, "--region");
+    served
+        .run(&shell, "attach --command-id foo --region us-east-1", None)
+        .failed(2, "an SSM command's id has 36 characters");
 }
 
 #[test]
 fn a_rehearsals_key_without_its_address_goes_nowhere() {
     let shell = Shell::new();
     let output = shell
-        .command("attach --command-id x --region us-east-1")
+        .command("attach --command-id 00000000-0000-4000-8000-000000000000 --region us-east-1")
         .env("AWS_ACCESS_KEY_ID", quarterdeck::aws::REHEARSAL_ACCESS_KEY)
         .output()
         .expect("the binary runs");
