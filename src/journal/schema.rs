@@ -59,7 +59,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Problem> {
         .mode(0o600)
         .open(path)
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::PermissionDenied if path.exists() => cannot_read(path, &error),
+            std::io::ErrorKind::PermissionDenied if path.exists() => cannot_use("read and write", path, &error),
             _ => cannot_write(path, &error),
         })?;
     let prepare = || -> rusqlite::Result<(Connection, i64)> {
@@ -83,7 +83,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Problem> {
 
 /// Opens the database for reading; `None` when there is none yet.
 pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, Problem> {
-    if !path.try_exists().map_err(|error| cannot_read(path, &error))? {
+    if !path.try_exists().map_err(|error| cannot_use("read", path, &error))? {
         return Ok(None);
     }
     let open = |uri: &str, flags: OpenFlags| -> rusqlite::Result<(Connection, i64)> {
@@ -106,7 +106,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, Problem> {
     // SQLite does not say why a file cannot be read, and the system does.
     let unreadable = || File::open(path).and_then(|mut file| file.read(&mut [0])).err();
     let (connection, found) = opened.map_err(|error| match unreadable() {
-        Some(why) => cannot_read(path, &why),
+        Some(why) => cannot_use("read", path, &why),
         None => problem(path, &error),
     })?;
     not_newer(path, found)?;
@@ -148,10 +148,10 @@ fn not_newer(path: &Path, found: i64) -> Result<(), Problem> {
     ))
 }
 
-fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+fn cannot_use(how: &str, path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         Kind::Config,
-        format!("cannot read the journal {}: {error}", path.display()),
+        format!("cannot {how} the journal {}: {error}", path.display()),
         "let yourself read and write it (`ls -l` shows who may), or name another folder with --state-dir",
     )
 }
