@@ -54,8 +54,8 @@ impl Archive {
         health
     }
 
-    /// Whether something is damaged or missing, as far as SQLite can tell without reading out every fact;
-    /// [`health`](Self::health) says what.
+    /// Whether something is damaged or missing, as far as SQLite can tell by itself: it looks over every page and every
+    /// fact, and nothing is read out or folded. [`health`](Self::health) says what.
     pub fn damage(&self) -> Option<Problem> {
         let connection = self.connection()?;
         let ask = |sql: &str| -> rusqlite::Result<Option<String>> {

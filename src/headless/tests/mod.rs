@@ -2,11 +2,12 @@
 
 mod ends;
 mod lines;
+mod readers;
 
 use tokio::sync::mpsc;
 
-use super::{Ended, Format, Interrupt, Options, Task, run};
-use crate::console::tests::fixture::Story;
+use super::{Consent, Ended, Format, Interrupt, Options, Task, run};
+use crate::console::tests::fixture::{Story, plan};
 use crate::engine::{Action, Board, Handle, Update};
 
 /// The engine's end of a handle.
@@ -32,12 +33,8 @@ impl Script {
     }
 }
 
-/// Follows what `engine` scripts, and returns how it ended and what was written.
-async fn follow<F: Future<Output = ()>>(
-    format: Format,
-    task: Task,
-    engine: impl FnOnce(Script) -> F,
-) -> (Ended, String) {
+/// Both ends of a handle, and of the signals.
+fn wired() -> (Handle, mpsc::UnboundedReceiver<Interrupt>, Script) {
     let (to_face, updates) = mpsc::unbounded_channel();
     let (actions, from_face) = mpsc::unbounded_channel();
     let (interrupts, from_outside) = mpsc::unbounded_channel();
@@ -51,13 +48,41 @@ async fn follow<F: Future<Output = ()>>(
         actions: from_face,
         interrupts,
     };
-    let options = Options {
+    (handle, from_outside, script)
+}
+
+fn options(format: Format, task: Task) -> Options {
+    Options {
         format,
         task,
         wait: None,
         rehearsal: false,
         passing: false,
-    };
+    }
+}
+
+fn deploy() -> Task {
+    Task::Deploy(Consent::Given)
+}
+
+fn rolling() -> Story {
+    Story::start(plan(2, 8))
+        .build_half()
+        .built()
+        .push_half()
+        .pushed()
+        .rolling()
+}
+
+/// A deployment that is driven to the end of `story`.
+/// Follows what `engine` scripts, and returns how it ended and what was written.
+async fn follow<F: Future<Output = ()>>(
+    format: Format,
+    task: Task,
+    engine: impl FnOnce(Script) -> F,
+) -> (Ended, String) {
+    let (handle, from_outside, script) = wired();
+    let options = options(format, task);
     let mut out = Vec::new();
     let (ended, ()) = tokio::join!(run(handle, options, from_outside, &mut out), engine(script));
     let text = String::from_utf8(out).expect("only text is written");
