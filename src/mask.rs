@@ -1,6 +1,7 @@
 //! Secret values, and their removal from every text that comes back from where they were sent: builds, pushes, hosts.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -8,8 +9,8 @@ use crate::text::Clean;
 
 /// What stands for a secret.
 const MASK: &str = "***";
-/// A shorter value is not masked: it would be found everywhere and hide nothing.
-const SHORTEST: usize = 4;
+/// A value of fewer characters is hidden only where it is a word of its own: it would be found everywhere.
+const SHORT: usize = 4;
 
 /// Bytes of a step's name that are kept: it goes into the journal.
 const TITLE_MAX: usize = 1000;
@@ -17,22 +18,17 @@ const TITLE_MAX: usize = 1000;
 /// The values to remove. No Debug: it holds them.
 #[derive(Default)]
 pub struct Mask {
-    /// Longest first, so that a value that contains another goes whole.
+    /// Longest first.
     values: Vec<String>,
 }
 
 impl Mask {
-    /// Masks these secrets: each as it is, as it looks once it is clean, and line by line, since logs come in lines.
+    /// Masks these secrets: each as it is, as it looks once it is clean, line by line, since logs come in lines, and as JSON,
+    /// URLs and shells write it.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut values: Vec<String> = secrets
             .into_iter()
-            .flat_map(|secret| {
-                let secret = secret.expose_secret();
-                let lines = secret.lines().map(|line| line.trim().to_owned());
-                let forms = [secret.to_owned(), Clean::line(secret).into(), escaped(secret)];
-                lines.chain(forms).collect::<Vec<String>>()
-            })
-            .filter(|value| value.trim().len() >= SHORTEST)
+            .flat_map(|secret| forms(secret.expose_secret()))
             .collect();
         values.sort_unstable_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
         values.dedup();
@@ -44,15 +40,43 @@ impl Mask {
         self.values.first().map_or(0, String::len)
     }
 
-    /// The text without the values.
+    /// The text without the values. Where two of them overlap, both go whole.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut masked = Cow::Borrowed(text);
-        for value in &self.values {
-            if masked.contains(value.as_str()) {
-                masked = Cow::Owned(masked.replace(value.as_str(), MASK));
-            }
+        let mut hidden: Vec<Range<usize>> = self.values.iter().flat_map(|value| places(text, value)).collect();
+        if hidden.is_empty() {
+            return Cow::Borrowed(text);
         }
-        masked
+        hidden.sort_unstable_by_key(|place| place.start);
+        let mut masked = String::with_capacity(text.len());
+        let mut done = 0;
+        for place in hidden {
+            if place.start >= done {
+                masked.push_str(&text[done..place.start]);
+                masked.push_str(MASK);
+            }
+            done = done.max(place.end);
+        }
+        masked.push_str(&text[done..]);
+        Cow::Owned(masked)
+    }
+
+    /// What a command printed; where its end was cut off, what may be left of a value there goes, too.
+    pub fn output(&self, text: &str, cut: bool) -> Clean {
+        let masked = self.block(text);
+        if cut {
+            Clean::block(self.cut_text(masked.as_str()))
+        } else {
+            masked
+        }
+    }
+
+    fn cut_text<'t>(&self, text: &'t str) -> &'t str {
+        let begun = |value: &String| {
+            let lengths = value.char_indices().map(|(at, _)| at).filter(|length| *length >= SHORT);
+            lengths.filter(|length| text.ends_with(&value[..*length])).max()
+        };
+        let begun = self.values.iter().filter_map(begun).max();
+        &text[..text.len() - begun.unwrap_or(0)]
     }
 
     /// The text without the values, on one line.
@@ -80,10 +104,62 @@ impl Mask {
     }
 }
 
-/// The value as Dockerfiles and JSON quote it.
-fn escaped(secret: &str) -> String {
-    let quoted = serde_json::Value::from(secret).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+/// How a secret may be written.
+fn forms(secret: &str) -> Vec<String> {
+    let json = serde_json::Value::from(secret).to_string();
+    // Dockerfiles quote likewise.
+    let json = &json[1..json.len() - 1];
+    let mut forms = vec![
+        secret.to_owned(),
+        Clean::line(secret).into(),
+        json.to_owned(),
+        in_ascii(json),
+        in_url(secret),
+        secret.replace('\'', r"'\''"),
+    ];
+    forms.retain(|form| !form.trim().is_empty());
+    // One that is hardly there, such as a brace, would be found in every text.
+    let lines = secret.lines().map(str::trim);
+    forms.extend(lines.filter(|line| line.chars().count() >= SHORT).map(str::to_owned));
+    forms
+}
+
+/// JSON as many write it, with nothing in it but ASCII.
+fn in_ascii(json: &str) -> String {
+    let mut units = [0; 2];
+    json.chars().fold(String::new(), |mut text, c| {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            let escaped = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}"));
+            text.extend(escaped);
+        }
+        text
+    })
+}
+
+/// Percent-encoded, as a build's arguments go to the engine.
+fn in_url(secret: &str) -> String {
+    secret.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
+}
+
+/// Where the value stands in the text.
+fn places(text: &str, value: &str) -> impl Iterator<Item = Range<usize>> {
+    let short = value.chars().count() < SHORT;
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(value)
+        .map(|(at, found)| at..at + found.len())
+        .filter(move |place| {
+            let (before, after) = (&text[..place.start], &text[place.end..]);
+            !(short && (is_word(before.chars().next_back()) || is_word(after.chars().next())))
+        })
 }
 
 #[cfg(test)]
@@ -125,7 +201,49 @@ mod tests {
     }
 
     #[test]
-    fn a_trivial_value_hides_nothing() {
-        assert_eq!(mask(&["1", "no"]).text("1 is no secret"), "1 is no secret");
+    fn a_short_secret_is_hidden_where_it_is_a_word() {
+        assert_eq!(mask(&["a1"]).text("a1 and 'a1', ba1 a1c"), "*** and '***', ba1 a1c");
+        assert_eq!(mask(&[""]).text("text"), "text");
+        // Nor does a line of a longer one that is hardly there hide anything.
+        assert_eq!(
+            mask(&["{\n  \"token\"\n}"]).text("a } and a \"token\""),
+            "a } and a ***"
+        );
+    }
+
+    #[test]
+    fn secrets_that_overlap_go_both() {
+        assert_eq!(mask(&["abcdef", "defghi"]).text("x abcdefghi y"), "x *** y");
+        assert_eq!(
+            mask(&["hunter2", "hunter2-prod"]).text("hunter2, hunter2-prod"),
+            "***, ***"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_known_as_json_urls_and_shells_write_it() {
+        let mask = mask(&["p@ß/w\"or'd"]);
+        for written in [
+            "p@ß/w\\\"or'd",
+            "p@\\u00df/w\\\"or'd",
+            "p%40%C3%9F%2Fw%22or%27d",
+            r#"p@ß/w"or'\''d"#,
+        ] {
+            assert_eq!(mask.text(&format!("is {written}.")), "is ***.", "{written}");
+        }
+    }
+
+    #[test]
+    fn what_a_cut_has_left_of_a_secret_goes_too() {
+        let mask = mask(&["hunter2-prod", "terminal"]);
+        for (cut, left) in [
+            ("hunter2-prod is hunter2-p", "*** is "),
+            ("is hunter", "is "),
+            ("is hun", "is hun"),
+            ("is nothing", "is nothing"),
+        ] {
+            assert_eq!(mask.output(cut, true).as_str(), left);
+        }
+        assert_eq!(mask.output("is hunter", false).as_str(), "is hunter");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::means::Means;
 use super::ports::AwsError;
 use super::work::{Event, Work};
+use crate::mask::Mask;
 use crate::names::{CommandId, HostId, Region};
 use crate::problem::{Kind, Problem};
 use crate::state::{HostStatus, Output, State};
@@ -165,14 +166,15 @@ pub(super) async fn run(means: Means, wanted: Wanted) {
     match read(&means, &wanted).await {
         Ok(Some((output, exit_code))) => {
             let lane = means.plan.lane(&wanted.region);
-            let mask = lane.map(|lane| means.secrets.mask(lane)).unwrap_or_default();
+            let secrets = lane.map(|lane| means.secrets.of_lane(lane)).unwrap_or_default();
+            let mask = Mask::new(&secrets);
             means.tell(Event::Output {
                 command: wanted.command,
                 host: wanted.host,
                 // A script that traces itself prints what it was given.
                 output: Output {
-                    stdout: mask.block(output.stdout.as_str()),
-                    stderr: mask.block(output.stderr.as_str()),
+                    stdout: mask.output(output.stdout.as_str(), output.stdout_cut),
+                    stderr: mask.output(output.stderr.as_str(), output.stderr_cut),
                     ..output
                 },
                 exit_code,

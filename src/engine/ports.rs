@@ -371,6 +371,8 @@ pub struct SendRequest {
     pub document_version: String,
     /// Its parameters with their values.
     pub parameters: BTreeMap<String, Vec<SecretString>>,
+    /// Those of the values that no text may show.
+    pub secrets: Vec<SecretString>,
     /// Whom it goes to.
     pub to: Recipients,
     /// TimeoutSeconds.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use crate::config::{Config, Input, Parameter, ResolvedInput};
-use crate::mask::Mask;
 use crate::names::{Region, RolloutName};
 use crate::plan::{BuildPlan, LanePlan, ParameterValue, RolloutPlan, Value};
 use crate::problem::{Kind, Problem};
@@ -53,15 +52,18 @@ impl Secrets {
         }
     }
 
-    /// What removes a lane's secret parameters from what its hosts print. What SSM remembers holds the others, too.
-    pub(super) fn mask(&self, lane: &LanePlan) -> Mask {
+    /// What a lane's hosts may print and nobody may see: its secret parameters, and the secrets in the image that they run.
+    pub(super) fn of_lane(&self, lane: &LanePlan) -> Vec<SecretString> {
+        // What SSM remembers holds the other parameters, too.
         let is_plain = |rollout: &RolloutName, name: &str| {
             let value = lane.rollout(rollout).and_then(|rollout| rollout.parameters.get(name));
             matches!(value, Some(ParameterValue::Plain(_)))
         };
         let parameters = self.parameters.iter();
         let ours = parameters.filter(|((of, rollout, name), _)| *of == lane.region && !is_plain(rollout, name));
-        Mask::new(ours.flat_map(|(_, values)| values))
+        let arguments = self.build_args.iter().filter(|((of, _), _)| *of == lane.region);
+        let arguments = arguments.map(|(_, value)| value);
+        ours.flat_map(|(_, values)| values).chain(arguments).cloned().collect()
     }
 
     /// A build's arguments as the builder gets them. Regions that share a build have the same ones, so any of them will do.
@@ -231,8 +233,19 @@ mod tests {
             current: None,
             rollouts: vec![rollout],
         };
-        let mask = secrets.mask(&lane);
-        assert_eq!(mask.text("pa55word in us-east-1"), "*** in us-east-1");
+        let hidden: Vec<String> = secrets
+            .of_lane(&lane)
+            .iter()
+            .map(|value| value.expose_secret().to_owned())
+            .collect();
+        assert_eq!(hidden, ["pa55word"]);
+        // A container prints its environment, and with it what the image was built with.
+        let hidden: Vec<String> = Secrets::of(&config())
+            .of_lane(&lane)
+            .iter()
+            .map(|value| value.expose_secret().to_owned())
+            .collect();
+        assert_eq!(hidden, ["pa55", "t0ken"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::setup::CLOCK_SKEW;
 use super::work::{Waiter, Work};
 use crate::engine::MovedTag;
 use crate::names::{Digest, Millis, Region, RolloutName, Token};
-use crate::plan::RolloutPlan;
+use crate::plan::{LanePlan, RolloutPlan};
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, SendTo};
 
@@ -115,11 +115,12 @@ async fn still_ours(means: &Means, send: &Send) -> Result<(), Problem> {
 }
 
 fn request(means: &Means, send: &Send) -> Result<SendRequest, Problem> {
-    let plan = rollout(means, send)?;
+    let (lane, plan) = rollout(means, send)?;
     Ok(SendRequest {
         document: plan.document.as_str().to_owned(),
         document_version: plan.document_version.as_str().to_owned(),
         parameters: means.secrets.parameters(&send.region, plan)?,
+        secrets: means.secrets.of_lane(lane),
         to: match &send.to {
             SendTo::Targets => Recipients::Targets(plan.targets.clone()),
             SendTo::Hosts(hosts) => Recipients::Hosts(hosts.clone()),
@@ -131,9 +132,10 @@ fn request(means: &Means, send: &Send) -> Result<SendRequest, Problem> {
     })
 }
 
-fn rollout<'a>(means: &'a Means, send: &Send) -> Result<&'a RolloutPlan, Problem> {
+fn rollout<'a>(means: &'a Means, send: &Send) -> Result<(&'a LanePlan, &'a RolloutPlan), Problem> {
     let lane = means.plan.lane(&send.region);
-    lane.and_then(|lane| lane.rollout(&send.rollout)).ok_or_else(|| {
+    let found = lane.and_then(|lane| Some((lane, lane.rollout(&send.rollout)?)));
+    found.ok_or_else(|| {
         let what = format!("{}: rollout {} is not in the plan", send.region, send.rollout);
         Problem::new(Kind::Unexpected, what, "")
     })

@@ -24,10 +24,10 @@ fn assert_clean(error: &AwsError) {
 #[tokio::test]
 async fn a_parameter_that_aws_echoes_is_hidden_in_every_error() {
     let mut request = request();
-    request.parameters.insert(
-        "password".to_owned(),
-        vec![SecretString::from(SENTINEL), SecretString::from(SHORT)],
-    );
+    request.secrets = vec![SecretString::from(SENTINEL), SecretString::from(SHORT)];
+    request
+        .parameters
+        .insert("password".to_owned(), request.secrets.clone());
     let echo = format!("Value '{{password=[{SENTINEL}, {SHORT}]}}' at 'parameters' failed to satisfy constraint");
     let codes = [
         "ValidationException",
@@ -78,15 +78,13 @@ async fn a_parameter_that_aws_echoes_is_hidden_in_every_error() {
 
 #[tokio::test]
 async fn an_error_still_says_what_is_not_secret() {
-    let request = SendRequest {
-        parameters: [(
-            "token".to_owned(),
-            vec![SecretString::from(SENTINEL), SecretString::from("e")],
-        )]
-        .into(),
+    let secrets = vec![SecretString::from(SENTINEL), SecretString::from("e")];
+    let mut request = SendRequest {
+        secrets: secrets.clone(),
         ..request()
     };
-    let says = format!("the parameter token has the value {SENTINEL}, which is not allowed");
+    request.parameters.insert("token".to_owned(), secrets);
+    let says = format!("the parameter token has the value {SENTINEL}, which is not allowed in us-east-1");
     let server = Server::start(move |_, _| Reply::error("InvalidParameters", &says)).await;
     let error = server
         .ports("secrets-3")
@@ -97,7 +95,7 @@ async fn an_error_still_says_what_is_not_secret() {
         .expect_err("refused");
     let what = error.problem().what.as_str();
     assert!(
-        what.contains("the parameter token has the value [hidden], which is not allowed"),
+        what.contains("the parameter token has the value ***, which is not allowed in us-east-1"),
         "{what}"
     );
 }

@@ -62,6 +62,7 @@ pub fn request(region: &str, to: Recipients, token: &str) -> SendRequest {
         document: format!("{region}-pull-image-document"),
         document_version: "$LATEST".to_owned(),
         parameters: [("image".to_owned(), one("AI")), ("region".to_owned(), one(region))].into(),
+        secrets: Vec::new(),
         to,
         delivery_timeout_secs: 600,
         max_concurrency: "50".to_owned(),

@@ -260,6 +260,7 @@ impl Scene {
             document: "AWS-RunShellScript".to_owned(),
             document_version: "$DEFAULT".to_owned(),
             parameters: [("commands".to_owned(), vec!["true".into()])].into(),
+            secrets: Vec::new(),
             to: Recipients::Hosts(vec![host]),
             delivery_timeout_secs: 600,
             max_concurrency: "1".to_owned(),

@@ -8,6 +8,7 @@
 mod pty;
 
 mod crash;
+mod odd;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ struct Scene {
     docker: DockerStandIn,
     home: tempfile::TempDir,
     sought: Sought,
+    /// More of the environment.
+    more: Vec<(&'static str, String)>,
 }
 
 impl Scene {
@@ -64,6 +67,7 @@ impl Scene {
             docker,
             home,
             sought: sought(),
+            more: Vec::new(),
         };
         scene.rehearsal.desk().with_ssm(Millis::now(), |ssm| {
             let region = ssm.region_mut(REGION).expect("the world has it");
@@ -93,11 +97,15 @@ impl Scene {
 
     /// The workflow's configuration, with secrets, for one of the builders.
     fn configure(&self, builder: &str) {
+        self.configure_build(&format!(
+            "[build]\nbuilder = \"{builder}\"\nargs = {{ NPM_TOKEN = {{ secret_env = \"NPM_TOKEN\" }}, FILE_TOKEN = {{ secret_file = \"token\" }} }}"
+        ));
+    }
+
+    /// The workflow's configuration, with a secret parameter and this build.
+    fn configure_build(&self, build: &str) {
         let sample = std::fs::read_to_string(self.folder().join("config.toml")).expect("the sample has one");
-        let build = format!(
-            "[build]\nbuilder = \"{builder}\"\nargs = {{ NPM_TOKEN = {{ secret_env = \"NPM_TOKEN\" }}, FILE_TOKEN = {{ secret_file = \"token\" }} }}\n[[rollout]]"
-        );
-        let sample = sample.replacen("[[rollout]]", &build, 1);
+        let sample = sample.replacen("[[rollout]]", &format!("{build}\n[[rollout]]"), 1);
         let secret = "parameters = { password = { secret_env = \"PASSWORD\" }, ";
         std::fs::write(
             self.home.path().join("config.toml"),
@@ -144,6 +152,7 @@ impl Scene {
             ("RUST_BACKTRACE", "full".to_owned()),
             ("RUST_LOG", "trace".to_owned()),
         ]);
+        environment.extend(self.more.iter().cloned());
         environment
     }
 

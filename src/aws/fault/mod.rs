@@ -8,11 +8,12 @@ mod credentials;
 mod look;
 mod refusals;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::Realm;
 use super::link::Scene;
 use crate::engine::ports::AwsError;
+use crate::mask::Mask;
 use crate::problem::{Kind, Problem};
 
 /// Quoted texts of AWS are cut to so many characters.
@@ -49,7 +50,7 @@ pub(super) struct Call<'a> {
     about: String,
     /// The resource of the IAM statement that would allow it.
     resource: String,
-    secrets: Vec<SecretString>,
+    mask: Mask,
 }
 
 /// A failed call without SDK types.
@@ -114,7 +115,7 @@ impl<'a> Call<'a> {
             operation,
             about: String::new(),
             resource: "*".to_owned(),
-            secrets: Vec::new(),
+            mask: Mask::default(),
         }
     }
 
@@ -132,10 +133,7 @@ impl<'a> Call<'a> {
 
     /// Values that no text of this call's error may hold.
     pub fn hide<'s>(mut self, secrets: impl IntoIterator<Item = &'s SecretString>) -> Self {
-        self.secrets = secrets.into_iter().cloned().collect();
-        // Longest first, so that a value that contains another goes whole.
-        self.secrets
-            .sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        self.mask = Mask::new(secrets);
         self
     }
 
@@ -297,44 +295,12 @@ impl<'a> Call<'a> {
     fn quote(&self, says: &str) -> String {
         // From here on, a signature error quotes the request with its session token.
         let says = says.split("The Canonical String").next().unwrap_or_default().trim();
-        let mut says = says.to_owned();
-        for secret in &self.secrets {
-            says = without(&says, secret.expose_secret());
-        }
+        let says = self.mask.text(says);
         match says.char_indices().nth(QUOTE_MAX) {
             Some((at, _)) => format!("{}…", &says[..at]),
-            None => says,
+            None => says.into_owned(),
         }
     }
-}
-
-/// Replaces `secret` in `text`; a short one only where it stands as a word of its own, since otherwise `a` would make
-/// every text unreadable.
-fn without(text: &str, secret: &str) -> String {
-    const SHORT: usize = 4;
-    const STAND_IN: &str = "[hidden]";
-    if secret.is_empty() {
-        return text.to_owned();
-    }
-    if secret.chars().count() >= SHORT {
-        return text.replace(secret, STAND_IN);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(secret) {
-        let (head, tail) = (&rest[..at], &rest[at + secret.len()..]);
-        let before = head.chars().next_back().or_else(|| out.chars().next_back());
-        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        out.push_str(head);
-        out.push_str(if is_word(before) || is_word(tail.chars().next()) {
-            secret
-        } else {
-            STAND_IN
-        });
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// What an error code means for the engine.

@@ -117,7 +117,7 @@ impl Ssm for SdkSsm {
             .call(Service::Ssm, "SendCommand")
             .about(format!("document `{}`", request.document))
             .on(&document_arn(&request.document))
-            .hide(request.parameters.values().flatten());
+            .hide(&request.secrets);
         let mut send = clients
             .ssm
             .send_command()

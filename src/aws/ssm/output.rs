@@ -22,12 +22,18 @@ pub(super) fn output(answer: &GetCommandInvocationOutput) -> (Output, Option<i32
     let stderr = answer.standard_error_content().unwrap_or_default();
     let code = answer.response_code();
     let output = Output {
-        stdout: Clean::block_within(stdout, STDOUT_MAX * CHAR_MAX),
-        stderr: Clean::block_within(stderr, STDERR_MAX * CHAR_MAX),
+        stdout: Clean::block_within(unmarked(stdout), STDOUT_MAX * CHAR_MAX),
+        stderr: Clean::block_within(unmarked(stderr), STDERR_MAX * CHAR_MAX),
         stdout_cut: is_cut(stdout, STDOUT_MAX),
         stderr_cut: is_cut(stderr, STDERR_MAX),
     };
     (output, (code != NO_CODE).then_some(code))
+}
+
+/// The text without the agent's mark, up to where it was cut.
+fn unmarked(text: &str) -> &str {
+    let kept = text.trim_end().strip_suffix(CUT_MARK);
+    kept.map_or(text, |kept| kept.strip_suffix('\n').unwrap_or(kept))
 }
 
 fn is_cut(text: &str, max: usize) -> bool {
@@ -43,6 +49,17 @@ mod tests {
         assert!(is_cut("abc\n--output truncated--\n", STDOUT_MAX));
         assert!(is_cut(&"é".repeat(8000), STDERR_MAX));
         assert!(!is_cut(&"é".repeat(7999), STDERR_MAX));
+    }
+
+    #[test]
+    fn a_cut_text_ends_where_it_was_cut() {
+        let answer = GetCommandInvocationOutput::builder()
+            .standard_output_content("one\ntw\n--output truncated--")
+            .standard_error_content("one\n")
+            .build();
+        let (output, _) = output(&answer);
+        assert_eq!((output.stdout.as_str(), output.stdout_cut), ("one\ntw", true));
+        assert_eq!((output.stderr.as_str(), output.stderr_cut), ("one\n", false));
     }
 
     #[test]

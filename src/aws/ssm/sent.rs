@@ -1,5 +1,7 @@
 //! A command of ours as ListCommands remembers it, for whoever has no journal of it.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ssm::types::Command;
 use secrecy::SecretString;
 
@@ -26,13 +28,16 @@ pub(super) fn command(command: &Command) -> Option<SentCommand> {
         let values = values.iter().map(|value| SecretString::from(value.as_str()));
         (name.clone(), values.collect())
     });
+    let parameters: BTreeMap<String, Vec<SecretString>> = parameters.collect();
     let text =
         |text: Option<&str>, otherwise: &str| text.filter(|text| !text.is_empty()).unwrap_or(otherwise).to_owned();
     Some(SentCommand {
         request: SendRequest {
             document: text(command.document_name(), ""),
             document_version: text(command.document_version(), "$DEFAULT"),
-            parameters: parameters.collect(),
+            // Which of them are secret, SSM does not say.
+            secrets: parameters.values().flatten().cloned().collect(),
+            parameters,
             to,
             delivery_timeout_secs: command
                 .timeout_seconds()

@@ -118,9 +118,11 @@ impl Classic {
         };
         self.stderr = stderr;
         let mut ended = Vec::new();
-        self.lines.push(text.as_bytes(), record.mask(), |line| ended.push(line));
-        for line in ended {
-            self.line(line, stderr, record, now);
+        self.lines.push_both(text.as_bytes(), record.mask(), |said, line| {
+            ended.push((Clean::block(said), line));
+        });
+        for (said, line) in ended {
+            self.line(said.as_str(), line, stderr, record, now);
         }
     }
 
@@ -132,20 +134,21 @@ impl Classic {
         }
     }
 
-    fn line(&mut self, line: Clean, stderr: bool, record: &mut Recorder, now: Millis) {
-        if let Some(next) = self.next_step(line.as_str()) {
+    /// What the line means is read from what was `said`: a secret may be a word of the builder's.
+    fn line(&mut self, said: &str, line: Clean, stderr: bool, record: &mut Recorder, now: Millis) {
+        if let Some(next) = self.next_step(said) {
             self.end(record, now);
             self.begin(next, record, now);
-        } else if let Some(built) = self.last_word(line.as_str()) {
+        } else if let Some(built) = self.last_word(said) {
             self.built = Some(built);
             self.end(record, now);
             record.aside(None, &line);
-        } else if CACHED.is_match(line.as_str()) {
+        } else if CACHED.is_match(said) {
             if let Some(current) = &mut self.current {
                 current.cached = true;
             }
             record.aside(self.current(), &line);
-        } else if ASIDE.is_match(line.as_str()) {
+        } else if ASIDE.is_match(said) {
             record.aside(self.current(), &line);
         } else {
             record.line(self.current(), line, stderr);

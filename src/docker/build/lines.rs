@@ -15,10 +15,16 @@ pub struct Lines {
 impl Lines {
     /// Takes a chunk and hands on every line that it ends.
     pub fn push(&mut self, chunk: &[u8], mask: &Mask, mut line: impl FnMut(Clean)) {
+        self.push_both(chunk, mask, |_, masked| line(masked));
+    }
+
+    /// As [`Lines::push`], with each line as it came before it, for whoever has to understand it and shows it to nobody.
+    pub fn push_both(&mut self, chunk: &[u8], mask: &Mask, mut line: impl FnMut(&str, Clean)) {
         let mut rest = chunk;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.hold(&rest[..end], mask, &mut line);
-            line(finished(&self.held, mask));
+            let held = String::from_utf8_lossy(&self.held);
+            line(&held, mask.block(&held));
             self.held.clear();
             rest = &rest[end + 1..];
         }
@@ -28,12 +34,12 @@ impl Lines {
     /// Hands on what is left without a line break.
     pub fn finish(&mut self, mask: &Mask, line: impl FnOnce(Clean)) {
         if !self.held.is_empty() {
-            line(finished(&self.held, mask));
+            line(mask.block(&String::from_utf8_lossy(&self.held)));
             self.held = Vec::new();
         }
     }
 
-    fn hold(&mut self, bytes: &[u8], mask: &Mask, line: &mut impl FnMut(Clean)) {
+    fn hold(&mut self, bytes: &[u8], mask: &Mask, line: &mut impl FnMut(&str, Clean)) {
         let max = LINE_MAX.max(mask.longest() * 2);
         for part in bytes.chunks(LINE_MAX) {
             self.held.extend_from_slice(part);
@@ -56,18 +62,14 @@ impl Lines {
 
     /// Hands on the start of a long line. The secrets in it are masked first, and so much of its end is kept that one which
     /// has not come whole yet stays in one piece.
-    fn hand_on(&mut self, mask: &Mask, line: &mut impl FnMut(Clean)) {
+    fn hand_on(&mut self, mask: &Mask, line: &mut impl FnMut(&str, Clean)) {
         let whole = self.held.len() - unfinished(&self.held);
         let held = String::from_utf8_lossy(&self.held[..whole]);
         let text = mask.text(&held);
         let cut = text.floor_char_boundary(text.len().saturating_sub(mask.longest()));
-        line(mask.block(&text[..cut]));
+        line(&text[..cut], mask.block(&text[..cut]));
         self.held = [&text.as_bytes()[cut..], &self.held[whole..]].concat();
     }
-}
-
-fn finished(line: &[u8], mask: &Mask) -> Clean {
-    mask.block(&String::from_utf8_lossy(line))
 }
 
 /// How many bytes at the end are the start of a character that has not come whole.

@@ -234,11 +234,12 @@ async fn broken(
             return failed(problem, dialect.failed().or_else(|| record.under_way()), None, record);
         }
     };
-    let says = record.mask().text(failure::cause(says));
+    let cause = failure::cause(says);
+    let code = failure::exit_code(cause);
+    let says = record.mask().text(cause);
     if let Dialect::Classic(classic) = dialect {
         classic.fail(&says, record, Millis::now());
     }
-    let code = failure::exit_code(&says);
     let at = dialect.failed();
     // A classic engine that is being stopped kills the command first and says only that.
     let gone = if code == Some(failure::KILLED) {
