@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::archive::Archive;
 use crate::names::{DeploymentId, Millis};
@@ -16,6 +16,11 @@ use crate::text::Clean;
 
 /// What SQLite says of a damaged file is kept to so many lines.
 const COMPLAINTS: u32 = 20;
+
+/// A database of so many bytes is looked at whole before a deployment starts.
+const WHOLE: i64 = 64_000_000;
+/// Of a larger one the newest deployments, until they have so many facts.
+const FACTS: i64 = 100_000;
 
 /// How a journal is.
 #[derive(Debug, Default)]
@@ -54,20 +59,31 @@ impl Archive {
         health
     }
 
-    /// Whether something is damaged or missing, as far as SQLite can tell by itself: it looks over every page and every
-    /// fact, and nothing is read out or folded. [`health`](Self::health) says what.
+    /// Whether something is damaged or missing, as far as SQLite can tell by itself, and nothing is read out or folded:
+    /// [`health`](Self::health) says what. A deployment's start waits for it, so it ends soon, whatever there is: of a large
+    /// history only the newest deployments are looked at.
     pub fn damage(&self) -> Option<Problem> {
+        self.damage_within(WHOLE, FACTS)
+    }
+
+    pub(super) fn damage_within(&self, whole: i64, facts: i64) -> Option<Problem> {
         let connection = self.connection()?;
-        let ask = |sql: &str| -> rusqlite::Result<Option<String>> {
-            connection.query_row(sql, [], |row| row.get(0)).optional()
-        };
         let look = || -> rusqlite::Result<bool> {
-            let sound = ask("PRAGMA quick_check(1)")?.is_some_and(|word| word == "ok");
+            let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let is_whole = connection.query_row(sql, [], |row| row.get::<_, i64>(0))? <= whole;
+            let quick = "PRAGMA quick_check(1)";
+            if is_whole && connection.query_row(quick, [], |row| row.get::<_, String>(0))? != "ok" {
+                return Ok(false);
+            }
             // The row counts the facts; a fact that was written over is no JSON any more.
-            let lost = ask("SELECT id FROM deployment
-                 WHERE last_seq <> (SELECT count(*) FROM fact WHERE deployment = id) LIMIT 1")?;
-            let spoilt = ask("SELECT deployment FROM fact WHERE NOT json_valid(json) LIMIT 1")?;
-            Ok(sound && lost.is_none() && spoilt.is_none())
+            let sql = "SELECT NOT EXISTS (
+                SELECT 1 FROM (
+                    SELECT id, last_seq, sum(last_seq) OVER (ORDER BY started_at DESC, id DESC) - last_seq AS newer
+                    FROM deployment
+                ) WHERE newer < ?1
+                  AND last_seq <> (SELECT count(*) FILTER (WHERE json_valid(json)) FROM fact WHERE deployment = id)
+            )";
+            connection.query_row(sql, [if is_whole { i64::MAX } else { facts }], |row| row.get(0))
         };
         match look() {
             Ok(true) => None,

@@ -262,6 +262,43 @@ fn a_new_deployment_is_told_of_a_damaged_journal() {
     }
 }
 
+#[test]
+fn of_a_large_history_the_newest_deployments_are_looked_at() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let journal = Journal::open(dir.path()).expect("opens");
+    let ids = [1, 2, 3].map(DeploymentId::from_u128);
+    for id in ids {
+        let mut plan = plan(2, 4);
+        plan.id = id;
+        let mut facts = facts_of(&story());
+        facts[0] = Fact::DeploymentStarted {
+            plan: Box::new(plan),
+            driver: driver(),
+        };
+        journal.append_blocking(id, facts).expect("appends");
+    }
+    let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+    let lose = |id: DeploymentId| {
+        let sql = format!("DELETE FROM fact WHERE seq = 3 AND deployment = '{id}'");
+        connection.execute_batch(&sql).expect("can be damaged");
+    };
+    let triggers = "DROP TRIGGER fact_is_never_deleted; UPDATE deployment SET started_at = last_seq + substr(id, -1)";
+    connection.execute_batch(triggers).expect("they have an order");
+    let facts = i64::try_from(facts_of(&story()).len()).expect("a few");
+    let archive = journal.archive().expect("opens");
+    lose(ids[0]);
+    // Two of them have more facts than one and a half.
+    assert_eq!(archive.damage_within(0, facts * 3 / 2), None);
+    assert!(archive.damage_within(0, facts * 5 / 2).is_some());
+    assert!(
+        archive.damage_within(i64::MAX, 1).is_some(),
+        "a small file is looked at whole"
+    );
+    lose(ids[1]);
+    assert!(archive.damage_within(0, facts * 3 / 2).is_some());
+    assert_eq!(archive.health().troubles.len(), 2, "the check looks at everything");
+}
+
 /// A process that was killed leaves its name in the lock.
 #[test]
 fn a_look_at_a_lock_with_a_dead_name_takes_nobodys_turn() {
