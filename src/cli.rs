@@ -1,5 +1,6 @@
 //! What can be typed. A doc comment here is a help text; every flag has an environment variable as its twin.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::headless::Consent;
 use crate::names::Region;
 use crate::rehearsal::{DockerChoice, Regions};
+use crate::text::Clean;
 
 /// A terminal deploy console: one build, every region, every host, and a retry of exactly those that failed.
 #[derive(Debug, Parser)]
@@ -33,6 +35,18 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Reads the command line. Help, the version and mistakes are told, and end the process.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|mistake| match shown(&mistake) {
+            None => mistake.exit(),
+            Some(text) => {
+                // Nowhere is left to report a failure of standard error to.
+                let _ = write!(std::io::stderr(), "{text}");
+                std::process::exit(mistake.exit_code())
+            }
+        })
+    }
+
     /// The options for every command, and the command. Without one it is a deployment of `HEAD`; options of a
     /// deployment that stand before its command's word count as if they stood behind it.
     pub fn into_parts(self) -> (Global, Command) {
@@ -450,6 +464,13 @@ pub struct Man {
     pub command: Option<String>,
 }
 
+/// A mistake that quotes something which no terminal must get, cleaned. Such a word may come from a variable, too.
+fn shown(mistake: &clap::Error) -> Option<Clean> {
+    let harmless = |text: &str| Clean::block(text).as_str() == text;
+    let mut quoted = mistake.context().map(|(_, value)| value.to_string());
+    (!quoted.all(|text| harmless(&text))).then(|| Clean::block(&mistake.render().to_string()))
+}
+
 /// Regions that were named behind the command's word, or else before it.
 fn first(one: Vec<Region>, two: Vec<Region>) -> Vec<Region> {
     if one.is_empty() { two } else { one }
@@ -501,7 +522,6 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::text::Clean;
 
     fn parse(line: &str) -> (Global, Command) {
         let words = line.split(' ').filter(|word| !word.is_empty());
@@ -581,6 +601,27 @@ mod tests {
             let words = std::iter::once("quarterdeck").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_quoted_in_a_mistake_reaches_no_terminal_as_it_is() {
+        let harm = "x\u{1b}]0;title\u{7}\u{202e}y\u{200b}\u{9b}31mz";
+        for words in [
+            vec![harm],
+            vec!["--progress", harm],
+            vec!["--regions", "a", harm],
+            vec![&format!("--{harm}")],
+            vec!["rehearse", "--regions", harm],
+            vec!["attach", "--command-id", harm],
+        ] {
+            let mistake = Cli::try_parse_from(["quarterdeck"].iter().chain(&words)).expect_err(harm);
+            let text = shown(&mistake).expect("it is not told as it is");
+            assert!(text.as_str().contains("xy31mz"), "{text}");
+        }
+        let mistake = Cli::try_parse_from(["quarterdeck", "hisotry"]).expect_err("it is a mistake");
+        assert_eq!(shown(&mistake), None, "it keeps its colours");
+        let help = Cli::try_parse_from(["quarterdeck", "--help"]).expect_err("it is told");
+        assert_eq!(shown(&help), None);
     }
 
     #[test]

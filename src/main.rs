@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use quarterdeck::cli::Cli;
 use quarterdeck::commands;
 
 fn main() -> ExitCode {
-    let (global, command) = Cli::parse().into_parts();
+    let (global, command) = Cli::read().into_parts();
     // A second installation cannot happen, and without the hook a panic is only plainer.
     let _ = color_eyre::install();
     match commands::run(&global, command) {

@@ -72,6 +72,24 @@ pub fn names<S: AsRef<str>>(names: &[S], total: usize, show: usize) -> String {
     }
 }
 
+/// An address without what could be a password: scheme, host and port, or a socket's path.
+pub fn address(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some(("unix", _)) => return text.to_owned(),
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None if text.starts_with('/') => return text.to_owned(),
+        None => (String::new(), text),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => host,
+        // A password with a slash in it ends the host too early.
+        None if rest.contains('@') => "…",
+        None => authority,
+    };
+    format!("{scheme}{host}")
+}
+
 /// The time of day in `zone`: `17:05:09`.
 pub fn clock(at: Millis, zone: &TimeZone) -> String {
     print(at, "%H:%M:%S", zone)
@@ -116,6 +134,19 @@ mod tests {
             [bytes(0), bytes(999), bytes(1_500), bytes(99_900), bytes(123_456_789)],
             ["0 B", "999 B", "1.5 kB", "99.9 kB", "123 MB"]
         );
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_login() {
+        for (address_, shown) in [
+            ("https://me:pa55@proxy:8080/x?token=y", "https://proxy:8080"),
+            ("https://me:pa/55@proxy:8080", "https://…"),
+            ("me:pa55@proxy:2376", "proxy:2376"),
+            ("http://[::1]:4566", "http://[::1]:4566"),
+            ("unix:///run/user@1/docker.sock", "unix:///run/user@1/docker.sock"),
+        ] {
+            assert_eq!(address(address_), shown);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::config::{AwsConfig, Endpoints};
 use crate::engine::ports::AwsError;
 use crate::names::Region;
 use crate::problem::{Kind, Problem};
+use crate::words;
 
 /// Part of every request's User-Agent, so that CloudTrail shows who called.
 const APP_NAME: &str = "quarterdeck";
@@ -365,7 +366,7 @@ impl Scene {
 /// An endpoint without what could be a password: scheme, host and port.
 fn shown(endpoint: &str) -> String {
     match parts(endpoint) {
-        Some((scheme, host_port)) => format!("{scheme}://{host_port}"),
+        Some(_) => words::address(endpoint),
         None => "an unreadable URL".to_owned(),
     }
 }

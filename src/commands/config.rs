@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Failure, settings};
+use super::{Failure, place, settings};
 use crate::cli::{Config, Global};
 use crate::problem::Exit;
 use crate::words::plural;
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, args: Config, out: &mut dyn Write) -> Result<
             writeln!(
                 out,
                 "{} is right: {} to {}, {}, {}",
-                config.path.display(),
+                place::shown(&config.path),
                 config.app,
                 config.environment.name,
                 plural(config.lanes.len(), "region"),

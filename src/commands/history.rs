@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, args: &History, out: &mut dyn Write) -> Resul
             }
         }
         Format::Plain | Format::Quiet if entries.is_empty() => {
-            writeln!(out, "no deployment was driven from here yet ({})", dir.display())?;
+            writeln!(out, "no deployment was driven from here yet ({})", place::shown(&dir))?;
         }
         Format::Plain | Format::Quiet => table(&entries, out)?,
     }

@@ -10,7 +10,7 @@ use crate::docker::{Address, Engine};
 use crate::journal::Archive;
 use crate::problem::Exit;
 use crate::text::Clean;
-use crate::words::{bytes, plural};
+use crate::words::{address, bytes, plural};
 
 /// Variables that decide where things are. Their values are no secrets; those of credentials are not here.
 const VARIABLES: [&str; 12] = [
@@ -47,23 +47,19 @@ pub(super) fn run(global: &Global, out: &mut dyn Write) -> Result<Exit, Failure>
     line("colours", if look::colour(global) { "yes" } else { "no" })?;
     for name in VARIABLES {
         if let Some(value) = std::env::var_os(name) {
-            line(name, &without_login(&value.to_string_lossy()))?;
+            let value = value.to_string_lossy();
+            let is_address = ["DOCKER_HOST", "AWS_ENDPOINT_URL"].contains(&name);
+            line(
+                name,
+                &if is_address {
+                    address(&value)
+                } else {
+                    value.into_owned()
+                },
+            )?;
         }
     }
     Ok(Exit::Success)
-}
-
-/// An address without the user name and password that it may carry.
-fn without_login(value: &str) -> String {
-    match value.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            let (host, path) = rest.split_at(end);
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => value.to_owned(),
-    }
 }
 
 /// A path and what is there.
@@ -108,22 +104,4 @@ fn terminal() -> String {
         said.push(format!("{columns}x{rows}"));
     }
     said.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_login() {
-        assert_eq!(
-            without_login("https://me:pa55@proxy:8080/x@y"),
-            "https://proxy:8080/x@y"
-        );
-        assert_eq!(
-            without_login("unix:///var/run/docker.sock"),
-            "unix:///var/run/docker.sock"
-        );
-        assert_eq!(without_login("xterm"), "xterm");
-    }
 }

@@ -29,7 +29,7 @@ fn check(archive: &Archive, out: &mut dyn Write) -> Result<Exit, Failure> {
         "{} with {} read in {}",
         plural(health.deployments, "deployment"),
         plural(health.facts, "fact"),
-        archive.dir().display()
+        place::shown(archive.dir())
     )?;
     Ok(exit(&health.troubles))
 }

@@ -7,6 +7,7 @@ use etcetera::base_strategy::{BaseStrategy, Xdg};
 use super::served;
 use crate::cli::Global;
 use crate::problem::{Kind, Problem};
+use crate::text::Clean;
 
 /// The state folder: `--state-dir`, or `$XDG_STATE_HOME/quarterdeck`, on every system alike. A shell that leads to a
 /// rehearsal has the rehearsals' own within it, so that the histories never mix.
@@ -26,6 +27,11 @@ pub(super) fn state_dir(global: &Global) -> Result<PathBuf, Problem> {
         )
     })?;
     Ok(if served::is_led() { rehearsals(&dir) } else { dir })
+}
+
+/// A path as it can be shown: a folder may be called anything.
+pub(super) fn shown(path: &Path) -> Clean {
+    Clean::line(&path.to_string_lossy())
 }
 
 /// The rehearsals' state folder within `dir`.

@@ -18,7 +18,7 @@ use crate::config::{self, BuilderChoice, Config};
 use crate::docker::{Address, Engine};
 use crate::engine::ports::Docker;
 use crate::engine::{self, Clock, Connect, Guards, Outside, Pace, Setup};
-use crate::headless::{Interrupt, Task};
+use crate::headless::{Interrupt, Task, quote};
 use crate::problem::{Exit, Kind, Problem};
 use crate::rehearsal::docker::{DockerStandIn, Story, engine_answers};
 use crate::rehearsal::{DockerChoice, Options, Outline, Rehearsal};
@@ -213,12 +213,16 @@ async fn serve(
             "# a rehearsal: set this in another shell; it lasts until this process ends"
         )?;
         for (name, value) in scene.rehearsal.environment() {
-            writeln!(out, "export {name}={value}")?;
+            writeln!(out, "export {name}={}", quote(&value))?;
         }
         if let Some(docker) = &scene.docker {
-            writeln!(out, "export DOCKER_HOST={}", docker.host())?;
+            writeln!(out, "export DOCKER_HOST={}", quote(docker.host()))?;
         }
-        writeln!(out, "cd {}", scene.rehearsal.sample().path.display())?;
+        writeln!(
+            out,
+            "cd {}",
+            quote(&scene.rehearsal.sample().path.display().to_string())
+        )?;
         Ok(Exit::Success)
     })?;
     interrupts.recv().await;

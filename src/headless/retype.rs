@@ -90,7 +90,7 @@ fn command(region: &str, rollout: &RolloutPlan, hosts: &[&HostId], adopted: bool
 }
 
 /// A word as a POSIX shell reads it back.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%@+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -25,6 +25,25 @@ fn an_empty_history_says_so() {
 }
 
 #[test]
+fn a_folder_and_a_file_may_be_called_anything() {
+    let shell = Shell::new();
+    let harm = "x\u{1b}]0;title\u{7}\u{202e}y\u{200b}\u{9b}31mz";
+    let file = format!("{harm}.toml");
+    shell.write(&file, shell.run("config example").went_well());
+    for line in ["history", "journal check", "config check", "show"] {
+        let output = shell
+            .command(line)
+            .args(["--state-dir", harm, "--config", &file])
+            .output();
+        let output = output.expect("the binary runs");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("it is text");
+        assert!(said.contains("xy31mz"), "{line}: {said}");
+        let harmful = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{200b}".contains(c));
+        assert!(!said.contains(harmful), "{line}: {said:?}");
+    }
+}
+
+#[test]
 fn the_example_passes_the_check() {
     let shell = Shell::new();
     shell.write("config.toml", shell.run("config example").went_well());

@@ -12,6 +12,7 @@ pub use surroundings::Surroundings;
 
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
+use crate::words;
 
 /// What docker takes when nothing names an engine.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -37,7 +38,7 @@ pub enum Address {
 /// An engine's address, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resolved {
-    /// As it was written.
+    /// As it was written, but for a login.
     pub host: Clean,
     /// `DOCKER_HOST`, `context colima`, `default`, or what [`Address::Given`] says.
     pub origin: Clean,
@@ -107,8 +108,9 @@ pub(super) fn resolve(choice: &Address, around: &Surroundings) -> Result<Resolve
 
 /// Reads an address.
 fn parse(host: &str, origin: &str, tls: Tls) -> Result<Resolved, Problem> {
+    let shown = words::address(host);
     let refuse = |what: String, remedy: String| {
-        let what = format!("the Docker address {host} (from {origin}) {what}");
+        let what = format!("the Docker address {shown} (from {origin}) {what}");
         Err(Problem::new(Kind::Build, what, remedy))
     };
     let (scheme, rest) = match host.split_once("://") {
@@ -118,7 +120,7 @@ fn parse(host: &str, origin: &str, tls: Tls) -> Result<Resolved, Problem> {
         None => {
             return refuse(
                 "has no scheme".to_owned(),
-                format!("write unix://{host} for a socket, tcp://HOST:PORT for the network"),
+                format!("write unix://{shown} for a socket, tcp://HOST:PORT for the network"),
             );
         }
     };
@@ -159,7 +161,7 @@ fn parse(host: &str, origin: &str, tls: Tls) -> Result<Resolved, Problem> {
         }
     };
     Ok(Resolved {
-        host: Clean::line(host),
+        host: Clean::line(&shown),
         origin: Clean::line(origin),
         wire,
     })
