@@ -21,6 +21,18 @@ impl State {
         state
     }
 
+    /// What was settled is not any more. Taken up and found as it was, it has ended when it ended first.
+    fn reopen(&mut self, fact: &Fact) {
+        if let Fact::DeploymentResumed { .. } = fact {
+            self.settled_before = self.settled.or(self.settled_before);
+        } else if fact.reopens() || matches!(fact, Fact::HostChanged { .. }) {
+            self.settled_before = None;
+        }
+        if fact.reopens() {
+            self.settled = None;
+        }
+    }
+
     /// Takes in one fact. Facts already applied (by number) are passed over, so a reader may see one twice.
     pub fn apply(&mut self, recorded: &Recorded) {
         if recorded.seq <= self.seq {
@@ -29,9 +41,7 @@ impl State {
         self.seq = recorded.seq;
         self.last_at = Some(recorded.at);
         let at = recorded.at;
-        if recorded.fact.reopens() {
-            self.settled = None;
-        }
+        self.reopen(&recorded.fact);
         match &recorded.fact {
             Fact::DeploymentStarted { plan, driver } => {
                 self.driver = Some(driver.clone());
@@ -45,7 +55,10 @@ impl State {
                 self.left = None;
             }
             Fact::DeploymentLeft { reason } => self.left = Some(reason.clone()),
-            Fact::DeploymentSettled { outcome } => self.settled = Some((*outcome, at)),
+            Fact::DeploymentSettled { outcome } => {
+                let before = self.settled_before.take().filter(|(before, _)| before == outcome);
+                self.settled = before.or(Some((*outcome, at)));
+            }
 
             Fact::BuildStarted { build, log } => self.with_build(build, |build| {
                 build.attempts += 1;
@@ -588,6 +601,25 @@ mod tests {
         let place = (region(0), rollout_name(0), host_id(0, 0, 0));
         let set = story.state.retry_set(&Selection::Hosts(vec![place]));
         assert_eq!((set.len(), set.unknown), (1, 1));
+    }
+
+    #[test]
+    fn a_deployment_that_is_taken_up_and_found_as_it_was_has_not_lasted_longer() {
+        let mut story = Story::start(plan(1, 2)).built().pushed().rolling().finished();
+        let settled = story.state.settled;
+        let (outcome, _) = settled.expect("it is finished");
+        let driver = story.state.driver.clone().expect("somebody drove it");
+        let resumed = Fact::DeploymentResumed { driver };
+        for fact in [resumed.clone(), resumed, Fact::DeploymentSettled { outcome }] {
+            story.tell(fact);
+        }
+        assert_eq!(story.state.settled, settled);
+
+        let again = story.retried().state.settled;
+        assert!(
+            again.map(|(_, at)| at) > settled.map(|(_, at)| at),
+            "a retry has an end of its own"
+        );
     }
 
     #[test]

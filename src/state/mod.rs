@@ -39,6 +39,8 @@ pub struct State {
     pub last_at: Option<Millis>,
     /// How it stands since when, while nothing is under way.
     pub settled: Option<(Outcome, Millis)>,
+    /// How it was settled before it was taken up, where nothing has changed since.
+    settled_before: Option<(Outcome, Millis)>,
     /// Why its driver left it, if it did.
     pub left: Option<Clean>,
     /// The builds, in the plan's order.
