@@ -110,10 +110,11 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
         Update::Watching(_) => watch(view, Role::Watches),
         Update::Orphaned => watch(view, Role::Orphaned),
         Update::Driving => {
-            if view.role == Role::Orphaned {
+            let taken_over = view.role == Role::Orphaned;
+            watch(view, Role::Drives);
+            if taken_over {
                 view.notice = Some(Notice::say("this console drives the deployment now"));
             }
-            watch(view, Role::Drives);
         }
         Update::Stopped(problem) => {
             if let Some(problem) = problem {
@@ -125,8 +126,12 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
     effects
 }
 
-/// Another process drives now, or none, or this one: a question of what was before is void.
+/// Another process drives now, or none, or this one: a question of what was before is void, and so is what was said to a
+/// watcher.
 fn watch(view: &mut View, role: Role) {
+    if view.role != role && matches!(view.role, Role::Watches | Role::Orphaned) {
+        view.notice = None;
+    }
     view.role = role;
     view.dialog = None;
 }

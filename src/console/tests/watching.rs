@@ -72,6 +72,8 @@ fn a_watcher_is_offered_what_looks_and_nothing_that_asks() {
         assert_eq!(harness.press(keys), [], "{keys}");
     }
     assert!(harness.text().contains("its driver is alive"), "{}", harness.text());
+    harness.told(Update::Orphaned);
+    assert!(!harness.text().contains("its driver is alive"), "{}", harness.text());
 }
 
 #[test]
