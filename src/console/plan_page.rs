@@ -17,6 +17,7 @@ use super::words;
 use crate::names::{HostId, Millis, RolloutName};
 use crate::plan::check::CheckState;
 use crate::plan::{LanePlan, Plan, RolloutPlan, Source};
+use crate::text::Clean;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -505,17 +506,9 @@ impl Limit<'_> {
 
 /// Warnings that no check has said already.
 fn warnings(ctx: &Ctx, plan: &Plan, width: usize, lines: &mut Vec<Line<'static>>) {
-    let told = |warning: &str| {
-        ctx.view.preflight.checks.iter().any(|check| match &check.state {
-            // The plan names a warning's place before it; the check's own lines have it beside them.
-            CheckState::Warned(text) => text
-                .as_str()
-                .lines()
-                .any(|line| !line.is_empty() && warning.ends_with(line)),
-            CheckState::Pending | CheckState::Passed(_) | CheckState::Failed(_) => false,
-        })
-    };
-    for warning in plan.warnings.iter().filter(|warning| !told(warning.as_str())) {
+    let checks = &ctx.view.preflight.checks;
+    let told = |warning: &Clean| checks.iter().any(|check| check.state.says(warning));
+    for warning in plan.warnings.iter().filter(|warning| !told(warning)) {
         for line in words::wrap(&format!("? {warning}"), width) {
             lines.push(Line::from(Span::styled(line, ctx.theme.attention)));
         }

@@ -177,8 +177,8 @@ impl Plain {
         );
         head.more
             .push(format!("{} by {}", plan.commit.subject, plan.commit.author));
-        head.more
-            .extend(plan.warnings.iter().map(|warning| format!("note: {warning}")));
+        let untold = plan.warnings.iter().filter(|warning| !self.news.said(warning));
+        head.more.extend(untold.map(|warning| format!("note: {warning}")));
         let mut said = vec![head];
         for lane in &plan.lanes {
             let mut words = Said::new(Some(&lane.region), format!("push to {}", lane.repository.uri));

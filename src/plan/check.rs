@@ -73,6 +73,19 @@ impl Subject {
     }
 }
 
+impl CheckState {
+    /// Whether it says this warning of a plan, which names its place where the check has it beside it.
+    pub fn says(&self, warning: &Clean) -> bool {
+        match self {
+            Self::Warned(text) => {
+                let mut lines = text.as_str().lines();
+                lines.any(|line| !line.is_empty() && warning.as_str().ends_with(line))
+            }
+            Self::Pending | Self::Passed(_) | Self::Failed(_) => false,
+        }
+    }
+}
+
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckState {

@@ -5,8 +5,11 @@ use serde_json::Value;
 use crate::console::tests::fixture::{Story, at, checks, host_id, plan};
 use crate::engine::Update;
 use crate::headless::{Format, Summary, Voice, replay};
+use crate::names::{Region, RolloutName};
+use crate::plan::check::{Check, CheckState, Subject};
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Fact, HostStatus, SendTo, State};
+use crate::text::Clean;
 
 /// Everything that an output says about a story.
 fn told(format: Format, story: &Story) -> String {
@@ -59,6 +62,28 @@ fn a_small_deployment_reads_like_a_story() {
 fn a_failed_build_shows_the_end_of_its_log() {
     let story = Story::start(plan(1, 4)).build_half().build_failed();
     insta::assert_snapshot!("plain_build_failed", told(Format::Plain, &story));
+}
+
+#[test]
+fn a_warning_is_told_once() {
+    let offline = Subject::Hosts(Region::new("us-east-1"), RolloutName::new("linux"));
+    let checks = vec![Check {
+        subject: offline,
+        state: CheckState::Warned(Clean::block("1 of 6 hosts is offline: web-03\nmax_errors 0")),
+    }];
+    let mut plan = plan(1, 6);
+    plan.warnings = vec![
+        Clean::line("us-east-1 linux hosts: 1 of 6 hosts is offline: web-03"),
+        Clean::line("the regions belong to two accounts"),
+    ];
+    let mut voice = Format::Plain.voice();
+    let mut lines = Vec::new();
+    for update in [Update::Checks(checks), Update::Ready(Box::new(plan))] {
+        lines.extend(voice.told(&update, &State::default(), at(0)));
+    }
+    let text = lines.join("\n");
+    assert_eq!(text.matches("is offline").count(), 1, "{text}");
+    assert!(text.contains("note: the regions belong to two accounts"), "{text}");
 }
 
 #[test]
