@@ -66,6 +66,11 @@ fn drive(
     retries: Retries,
 ) -> Result<Exit, Failure> {
     let plan = found.plan;
+    let mut notices = found.notices;
+    // Without a configuration nothing says where else it went. Lines have that in the plan's notes and in the summary.
+    if face == Face::Console && access.config.is_none() {
+        notices.extend(plan.elsewhere());
+    }
     let attach = engine::Attach {
         facts: found.facts,
         secrets: found.secrets,

@@ -136,7 +136,6 @@ async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: W
     let plan = plan(&facts)?;
     refuse_the_wrong_world(&plan, access)?;
     let secrets = secrets(&plan, access, Some(adopted.secrets));
-    let others = access.config.is_none().then(|| other_regions(&plan));
     let notices = adopted.unasked.iter().map(|(region, problem)| {
         Problem::new(
             problem.kind,
@@ -148,24 +147,8 @@ async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: W
         plan,
         facts,
         secrets,
-        notices: notices.chain(others).collect(),
+        notices: notices.collect(),
     })
-}
-
-/// A command does not say where else its deployment sent any, and without a configuration nothing does.
-fn other_regions(plan: &Plan) -> Problem {
-    let regions: Vec<&str> = plan.lanes.iter().map(|lane| lane.region.as_str()).collect();
-    Problem::new(
-        Kind::Config,
-        format!(
-            "only what was sent in {} is shown: it may have gone to other regions, too",
-            regions.join(", ")
-        ),
-        format!(
-            "`quarterdeck attach {} --regions REGION,… --state-dir DIR`, with another DIR, looks in others",
-            plan.id.short()
-        ),
-    )
 }
 
 /// A deployment that the journal has.

@@ -117,7 +117,8 @@ fn progress(ctx: &Ctx) -> (String, Style) {
     match &ctx.state.settled {
         Some((outcome, at)) => {
             let (glyph, word, style) = summary::outcome_words(theme, *outcome);
-            (format!("{glyph} {word} {}", words::seconds(at.since(started))), style)
+            let lasted = summary::lasted(ctx, *at).map(words::seconds).unwrap_or_default();
+            (format!("{glyph} {word} {lasted}").trim_end().to_owned(), style)
         }
         None if !ctx.view.is_followed(ctx.state) => {
             let until = ctx.state.last_at.unwrap_or(started);

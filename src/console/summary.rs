@@ -1,5 +1,7 @@
 //! How it ended, in two or three lines that stay on the screen: the outcome, who did not succeed, what to do next.
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -72,13 +74,20 @@ fn settled(ctx: &Ctx, outcome: Outcome, at: Millis) -> (String, Style) {
         counts.succeeded,
         words::plural(counts.total(), "host")
     );
-    if let Some(started) = ctx.state.started_at {
-        said.push_str(&format!(" in {}", words::seconds(at.since(started))));
+    if let Some(lasted) = lasted(ctx, at) {
+        said.push_str(&format!(" in {}", words::seconds(lasted)));
     }
     if let Some(digest) = ctx.state.digest() {
         said.push_str(&format!(" · sha256:{}", digest.short()));
     }
     (said, style)
+}
+
+/// How long it took until then. Of one that was found in SSM nobody knows when it had ended.
+pub(super) fn lasted(ctx: &Ctx, until: Millis) -> Option<Duration> {
+    let adopted = ctx.state.plan.as_ref().is_some_and(|plan| plan.is_adopted());
+    let started = ctx.state.started_at.filter(|_| !adopted)?;
+    Some(until.since(started))
 }
 
 /// Who did not succeed, in at most `room` lines.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::retype;
+use crate::plan::UNKNOWN;
 use crate::problem::{Exit, Problem};
 use crate::state::{HostState, LaneState, RolloutState, State, Verdict};
 use crate::words::{names, plural, seconds};
@@ -73,32 +74,31 @@ impl Summary<'_> {
             return lines;
         };
         let counts = self.state.counts();
+        // Without a configuration SSM's commands do not say of what they were.
+        let of = if plan.app.as_str() == UNKNOWN {
+            ", found in SSM".to_owned()
+        } else {
+            format!(" of {} to {}", plan.app, plan.environment.name)
+        };
         let mut head = format!(
-            "deployment {} of {} to {}: {}, {} of {} succeeded",
+            "deployment {}{of}: {}, {} of {} succeeded",
             plan.id.short(),
-            plan.app,
-            plan.environment.name,
             self.outcome().replace('-', " "),
             counts.succeeded,
             plural(counts.total(), "host"),
         );
         let ended = self.state.settled.map(|(_, at)| at).or(self.state.last_at);
-        if let (Some(started), Some(ended)) = (self.state.started_at, ended) {
+        // SSM does not say when one that was found there had ended.
+        if let (Some(started), Some(ended), false) = (self.state.started_at, ended, plan.is_adopted()) {
             head.push_str(&format!(" in {}", seconds(ended.since(started))));
         }
         lines.push(head);
         if let Some(digest) = self.state.digest() {
             lines.push(format!("image {} is {digest}", plan.commit.id.short()));
         }
-        if plan.is_adopted() {
+        if let Some(elsewhere) = plan.elsewhere() {
             lines.push("commit and digest are unknown: it was found in SSM, which knows neither".to_owned());
-            let regions: Vec<&str> = plan.lanes.iter().map(|lane| lane.region.as_str()).collect();
-            lines.push(format!(
-                "only what was sent in {} is shown: `quarterdeck attach {} --regions REGION,… --state-dir DIR`, with another \
-                 DIR, looks in others",
-                names(&regions, regions.len(), 6),
-                plan.id.short()
-            ));
+            lines.push(format!("{}; {}", elsewhere.what, elsewhere.remedy));
         }
         self.host_lines(&mut lines);
         for problem in self.state.problems() {

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AccountId, BuildId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName};
+use crate::problem::{Kind, Problem};
 use crate::text::Clean;
+use crate::words::names;
 
 /// What stands in a plan that was rebuilt from SSM where SSM knows nothing.
 pub const UNKNOWN: &str = "unknown";
@@ -327,6 +329,25 @@ impl Plan {
     /// Whether it was rebuilt from SSM alone, which knows nothing of commit, build and digest.
     pub fn is_adopted(&self) -> bool {
         self.commit.id.as_str() == UNKNOWN
+    }
+
+    /// Where else an adopted deployment may have been sent, and how to look there: a command does not say where else its
+    /// deployment sent any.
+    pub fn elsewhere(&self) -> Option<Problem> {
+        let regions: Vec<&str> = self.lanes.iter().map(|lane| lane.region.as_str()).collect();
+        self.is_adopted().then(|| {
+            Problem::new(
+                Kind::Config,
+                format!(
+                    "only what was sent in {} is shown: it may have gone to other regions, too",
+                    names(&regions, regions.len(), 6)
+                ),
+                format!(
+                    "`quarterdeck attach {} --regions REGION,… --state-dir DIR`, with another DIR, looks in others",
+                    self.id.short()
+                ),
+            )
+        })
     }
 
     /// The lane of a region.

@@ -46,7 +46,8 @@ impl State {
             Fact::DeploymentStarted { plan, driver } => {
                 self.driver = Some(driver.clone());
                 self.driven_since = Some(at);
-                self.started_at = Some(at);
+                // One that was found in SSM had begun with the first of its commands.
+                self.started_at = Some(if plan.is_adopted() { at.min(plan.made_at) } else { at });
                 self.begin(plan);
             }
             Fact::DeploymentResumed { driver } => {

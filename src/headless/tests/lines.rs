@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::console::tests::fixture::{Story, at, checks, host_id, plan};
 use crate::engine::Update;
 use crate::headless::{Format, Summary, Voice, replay};
-use crate::names::{Region, RolloutName};
+use crate::names::{CommitId, Region, RolloutName};
+use crate::plan::UNKNOWN;
 use crate::plan::check::{Check, CheckState, Subject};
 use crate::problem::{Exit, Kind, Problem};
 use crate::state::{Fact, HostStatus, SendTo, State};
@@ -84,6 +85,25 @@ fn a_warning_is_told_once() {
     let text = lines.join("\n");
     assert_eq!(text.matches("is offline").count(), 1, "{text}");
     assert!(text.contains("note: the regions belong to two accounts"), "{text}");
+}
+
+#[test]
+fn how_long_a_deployment_took_that_was_found_in_ssm_is_not_made_up() {
+    let mut found = plan(1, 6);
+    found.commit.id = CommitId::new(UNKNOWN);
+    found.app = Clean::line(UNKNOWN);
+    found.made_at = at(-3600);
+    let story = Story::start(found).rolling().finished();
+    assert_eq!(
+        story.state.started_at,
+        Some(at(-3600)),
+        "it began with its first command"
+    );
+    let text = summary(&story, Format::Plain);
+    let first = text.lines().next().expect("it has lines");
+    assert!(first.starts_with("deployment a1b2c3d4, found in SSM: hosts failed,"), "{first}");
+    assert!(first.ends_with("hosts succeeded"), "{first}");
+    assert!(text.contains("only what was sent in us-east-1 is shown"), "{text}");
 }
 
 #[test]
