@@ -12,6 +12,7 @@
 //! Arrows point one way: `console`/`headless` -> `state` <- `engine` -> {`source`, `docker`, `aws`, `journal`}.
 //! `state` and `plan` know nothing of the others. The engine reaches the rehearsal through endpoints only.
 
+mod again;
 pub mod aws;
 pub mod cli;
 pub mod commands;

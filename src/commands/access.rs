@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::connect::{Accounts, Ways, accounts, connect_to};
-use super::{Failure, deploy, settings};
+use super::{Failure, deploy, place, settings};
+use crate::again::Again;
 use crate::cli::{Global, Reach};
 use crate::config::{AwsConfig, BuilderChoice, Config};
 use crate::engine::Connect;
@@ -19,6 +20,8 @@ pub(super) struct Access {
     pub config: Option<Arc<Config>>,
     /// Where connections lead.
     pub ways: Ways,
+    /// How what is reached is taken up again.
+    pub again: Again,
     profile: Option<String>,
     role: Option<String>,
     /// The regions of the command line.
@@ -39,6 +42,7 @@ impl Access {
         Ok(Self {
             config,
             ways: deploy::ways()?,
+            again: place::again(global, reach),
             profile: reach.profile.clone(),
             role: reach.role.clone(),
             narrowed: !reach.regions.is_empty() || reach.command_id.is_none() && reach.region.is_some(),

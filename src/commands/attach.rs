@@ -74,7 +74,7 @@ fn drive(
     let attach = engine::Attach {
         facts: found.facts,
         secrets: found.secrets,
-        notices: found.notices,
+        notices,
         connect: access.connect(&plan),
         ledger: session.journal.clone(),
         driver: session::driver(),
@@ -88,6 +88,7 @@ fn drive(
         environment: &plan.environment.name,
         rehearsal: plan.rehearsal,
         passing: false,
+        again: access.again.clone(),
         task: Task::Attach {
             retry: retries.which,
             consent: session::consent(options),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::connect::{Ways, connect};
 use super::look::Face;
 use super::session::{self, Next, Session, Show};
+use super::telling::Telling;
 use super::{Failure, attach, place, served, settings};
-use crate::cli::{Deploy, Global, Scope};
+use crate::cli::{Deploy, Global, Reach, Scope};
 use crate::config::Config;
 use crate::console::Unfinished;
 use crate::docker::Address;
@@ -31,12 +32,20 @@ fn deploy(
     config: &Arc<Config>,
     ways: &Ways,
 ) -> Result<Exit, Failure> {
+    let again = place::again(global, &Reach::default());
     let setup = Setup {
         connect: connect(config, ways),
         config: Arc::clone(config),
         revision: args.revision.clone(),
         guards: guards(&args.run.scope),
-        ledger: session.journal.clone(),
+        ledger: match face {
+            Face::Console => session.journal.clone(),
+            Face::Output(_) => Arc::new(Telling {
+                ledger: session.journal.clone(),
+                dir: session.journal.dir().to_owned(),
+                again: again.clone(),
+            }),
+        },
         driver: session::driver(),
         logs: session.logs(),
         rehearsal: ways.rehearsal.is_some(),
@@ -49,6 +58,7 @@ fn deploy(
         environment: &config.environment.name,
         rehearsal: ways.rehearsal.is_some(),
         passing: false,
+        again,
         task: Task::Deploy(session::consent(&args.run.drive)),
         wait: args.run.drive.wait_timeout,
         unfinished: unfinished(session, config),

@@ -7,7 +7,8 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Failure, look, place};
-use crate::cli::{Global, History};
+use crate::again::Again;
+use crate::cli::{Global, History, Reach};
 use crate::headless::Format;
 use crate::journal::{Archive, Entry};
 use crate::problem::Exit;
@@ -26,7 +27,9 @@ pub(super) fn run(global: &Global, args: &History, out: &mut dyn Write) -> Resul
         Format::Plain | Format::Quiet if entries.is_empty() => {
             writeln!(out, "no deployment was driven from here yet ({})", place::shown(&dir))?;
         }
-        Format::Plain | Format::Quiet => table(&entries, out)?,
+        Format::Plain | Format::Quiet => {
+            table(&entries, &place::again(global, &Reach::default()), out)?;
+        }
     }
     Ok(Exit::Success)
 }
@@ -52,7 +55,7 @@ fn object(entry: &Entry) -> serde_json::Value {
 }
 
 /// Columns as wide as their widest cell; the last one has no end.
-fn table(entries: &[Entry], out: &mut dyn Write) -> std::io::Result<()> {
+fn table(entries: &[Entry], again: &Again, out: &mut dyn Write) -> std::io::Result<()> {
     let head = ["ID", "STARTED", "WHAT", "COMMIT", "HOSTS", "OUTCOME", "BY", "SUBJECT"].map(str::to_owned);
     let zone = TimeZone::system();
     let mut rows = vec![head];
@@ -79,11 +82,7 @@ fn table(entries: &[Entry], out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "{}", row[last])?;
     }
     if let Some(entry) = entries.iter().find(|entry| entry.standing.can_be_taken_up()) {
-        writeln!(
-            out,
-            "\n`quarterdeck attach {}` takes up what was left",
-            entry.id.short()
-        )?;
+        writeln!(out, "\n`{}` takes up what was left", again.attach(entry.id))?;
     }
     Ok(())
 }

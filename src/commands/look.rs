@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use crate::cli::{Color, Global, Progress};
+use super::place;
+use crate::cli::{Color, Global, Progress, Reach};
 use crate::headless::Format;
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
@@ -78,6 +79,7 @@ pub(super) fn console(global: &Global, app: &Clean, environment: &Clean, rehears
         no_color: !colour(global),
         app: app.clone(),
         environment: environment.clone(),
+        again: place::again(global, &Reach::default()),
         ..Default::default()
     }
 }

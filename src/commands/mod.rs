@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod show;
 mod signals;
+mod telling;
 #[cfg(test)]
 mod tests;
 

@@ -13,12 +13,13 @@ use super::connect::{Ways, accounts, outside};
 use super::look::Face;
 use super::session::{self, Session, Show};
 use super::{Failure, look, place, printed, signals};
+use crate::again::{Again, quote};
 use crate::cli::{Global, Rehearse};
 use crate::config::{self, BuilderChoice, Config};
 use crate::docker::{Address, Engine};
 use crate::engine::ports::Docker;
 use crate::engine::{self, Clock, Connect, Guards, Outside, Pace, Setup};
-use crate::headless::{Interrupt, Task, quote};
+use crate::headless::{Interrupt, Task};
 use crate::problem::{Exit, Kind, Problem};
 use crate::rehearsal::docker::{DockerStandIn, Story, engine_answers};
 use crate::rehearsal::{DockerChoice, Options, Outline, Rehearsal};
@@ -73,6 +74,7 @@ pub(super) fn run(global: &Global, args: &Rehearse) -> Result<Exit, Failure> {
         environment: &theatre.config.environment.name,
         rehearsal: true,
         passing: true,
+        again: Again::default(),
         task: Task::Deploy(session::consent(&args.drive)),
         wait: args.drive.wait_timeout,
         unfinished: None,

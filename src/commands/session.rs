@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::look::Face;
 use super::{Failure, log, signals};
+use crate::again::Again;
 use crate::cli::{Drive, Global};
 use crate::console::{self, Ended, Ending, Unfinished};
 use crate::engine::{Action, Handle, Update};
@@ -108,6 +109,8 @@ pub(super) struct Show<'a> {
     pub rehearsal: bool,
     /// Whether the fleet ends with this process.
     pub passing: bool,
+    /// How the commands are typed that come next.
+    pub again: Again,
     /// What is to be done.
     pub task: Task,
     /// Leave after this time.
@@ -159,6 +162,7 @@ pub(super) fn follow(
                 let options = console::Options {
                     taken_up: matches!(show.task, Task::Attach { .. }),
                     passing: show.passing,
+                    again: show.again.clone(),
                     unfinished: show.unfinished.clone(),
                     ..looks
                 };
@@ -181,6 +185,7 @@ pub(super) fn follow(
                     wait: show.wait,
                     rehearsal: show.rehearsal,
                     passing: show.passing,
+                    again: show.again.clone(),
                 };
                 let ended = headless::run(engine(), options, interrupts, out).await?;
                 Ok(Next::Exit(ended.exit))
@@ -237,6 +242,7 @@ fn farewell(ended: &Ended, show: &Show<'_>) -> Exit {
         plan_only: show.task == Task::Plan,
         watched: ended.watched,
         passing: show.passing,
+        again: &show.again,
     };
     let mut out = io::stdout().lock();
     // A terminal that is gone takes no summary, and nothing else is left to do.

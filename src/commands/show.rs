@@ -6,7 +6,8 @@ use color_eyre::eyre::WrapErr;
 
 use super::look::{self, Face};
 use super::{Failure, place, printed, served};
-use crate::cli::{Global, Show};
+use crate::again::Again;
+use crate::cli::{Global, Reach, Show};
 use crate::console;
 use crate::headless::{self, Format, Summary};
 use crate::journal::{Archive, Entry};
@@ -20,7 +21,10 @@ pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     let facts = archive.facts(entry.id)?;
     match Face::choose(global.progress)? {
         Face::Console => review(global, &entry, &facts),
-        Face::Output(format) => printed(|out| print(format, &facts, out)),
+        Face::Output(format) => {
+            let again = place::again(global, &Reach::default());
+            printed(|out| print(format, &facts, &again, out))
+        }
     }
 }
 
@@ -36,7 +40,7 @@ fn review(global: &Global, entry: &Entry, facts: &[Recorded]) -> Result<Exit, Fa
     Ok(Exit::Success)
 }
 
-pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(super) fn print(format: Format, facts: &[Recorded], again: &Again, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (lines, state) = headless::replay(format, facts);
     for line in lines {
         writeln!(out, "{line}")?;
@@ -51,6 +55,7 @@ pub(super) fn print(format: Format, facts: &[Recorded], out: &mut dyn Write) -> 
         plan_only: false,
         watched: false,
         passing: !served::is_led() && rehearsal,
+        again,
     };
     for line in format.summary(&summary) {
         writeln!(out, "{line}")?;

@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Parser;
 use serde_json::Value;
 
-use super::{Failure, attach, history, journal, plan, show};
+use super::{Failure, attach, history, journal, place, show, telling};
+use crate::again::Again;
 use crate::cli::{Cli, Command, Global};
 use crate::console::tests::fixture::{self, Story};
 use crate::headless::Format;
@@ -77,7 +78,14 @@ fn the_latest_deployment_is_offered_to_be_taken_up_where_it_is_not_settled() {
 fn a_plan_tells_what_was_left() {
     let running = Story::start(fixture::plan(2, 6)).build_half();
     let dir = state_of(&running);
-    let met = |environment: &str| plan::obstacles(dir.path(), &Clean::line("sento"), &Clean::line(environment));
+    let met = |environment: &str| {
+        telling::obstacles(
+            dir.path(),
+            &Clean::line("sento"),
+            &Clean::line(environment),
+            &Again::default(),
+        )
+    };
     let [note] = met("qa").expect("nobody drives").try_into().expect("one line");
     assert!(
         note.as_str().contains("`quarterdeck attach a1b2c3d4` takes it up"),
@@ -112,10 +120,30 @@ fn what_was_left_is_offered() {
     story.tell(Fact::DeploymentLeft {
         reason: "SIGHUP".into(),
     });
-    let (_, text) = printed(&state_of(&story), "history").expect("the journal can be read");
+    let dir = state_of(&story);
+    let (_, text) = printed(&dir, "history").expect("the journal can be read");
+    // Without the folder that was named, the command would look into another journal.
+    let command = format!("quarterdeck --state-dir {} attach a1b2c3d4", dir.path().display());
     assert!(
-        text.ends_with("`quarterdeck attach a1b2c3d4` takes up what was left\n"),
+        text.ends_with(&format!("`{command}` takes up what was left\n")),
         "{text}"
+    );
+}
+
+#[test]
+fn what_was_typed_to_reach_it_is_typed_again() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let line =
+        "attach --config it's.toml --command-id 01234567-89ab-4cde-8f01-23456789abcd --region us-east-1 --profile qa";
+    let (global, command) = typed(&dir, line);
+    let Command::Attach(args) = command else {
+        panic!("{command:?} does not attach");
+    };
+    let id = fixture::plan(1, 1).id;
+    let dir = dir.path().display();
+    assert_eq!(
+        place::again(&global, &args.reach).attach(id),
+        format!(r"quarterdeck --state-dir {dir} --config 'it'\''s.toml' attach a1b2c3d4 --profile qa")
     );
 }
 
@@ -172,7 +200,7 @@ fn a_deployment_is_shown_as_it_was_told() {
     let entry = archive.find("a1b2").expect("it is there");
     let facts = archive.facts(entry.id).expect("its facts can be read");
     let mut out = Vec::new();
-    show::print(Format::Plain, &facts, &mut out).expect("a vector takes everything");
+    show::print(Format::Plain, &facts, &Again::default(), &mut out).expect("a vector takes everything");
     let text = String::from_utf8(out).expect("only text is printed");
     assert!(text.contains("web-03 ended with exit code 1 and printed:"), "{text}");
     assert!(text.contains("4 hosts did not succeed:"), "{text}");

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph};
 use super::draw::Ctx;
 use super::lane_rows::{Row, squeeze};
 use super::view::{Dialog, Interruption};
-use super::{summary, watch, words};
+use super::{watch, words};
 use crate::engine::{MovedTag, Scope};
 use crate::names::{HostId, Region, RolloutName};
 use crate::state::{BuildPhase, LaneState, PushPhase, RetrySet, RolloutState, Stage};
@@ -280,11 +280,10 @@ impl Question<'_> {
                 "This rehearsal's hosts end with it: nothing is left to come back to.",
                 Style::new(),
             );
-        } else if state.plan.is_some() {
-            let id = summary::id(ctx);
+        } else if let Some(plan) = &state.plan {
             self.gap();
             self.say(2, "To come back and go on with it:", Style::new());
-            self.line(0, &format!("  quarterdeck attach {id}"), theme.title);
+            self.say(0, &format!("  {}", ctx.view.look.again.attach(plan.id)), theme.title);
         }
     }
 

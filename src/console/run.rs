@@ -15,6 +15,7 @@ use super::draw::draw;
 use super::terminal::{FromTerminal, Reader, Screen, guarded, is_gone};
 use super::update::{self, Closing, Effect};
 use super::view::{Look, Notice, Readiness, Role, Unfinished, View};
+use crate::again::Again;
 use crate::engine::{Action, Board, Handle, Update};
 use crate::names::{DeploymentId, Millis};
 use crate::problem::Problem;
@@ -46,6 +47,8 @@ pub struct Options {
     pub environment: Clean,
     /// The fleet ends with this process, so that there is nothing to come back to.
     pub passing: bool,
+    /// How the commands are typed that come next.
+    pub again: Again,
     /// A deployment is taken up: its facts come first, and who drives it is told after them.
     pub taken_up: bool,
     /// What can be taken up instead of starting a new deployment.
@@ -59,6 +62,7 @@ impl Options {
             colour: !self.no_color,
             rehearsal: self.rehearsal,
             passing: self.passing,
+            again: self.again.clone(),
             app: self.app.clone(),
             environment: self.environment.clone(),
             zone: TimeZone::system(),
@@ -240,8 +244,8 @@ async fn drive(state: State, mut view: View, source: Source, mouse: bool) -> Res
     };
     let ending = ending.wrap_err_with(|| match &state.plan {
         Some(plan) if state.settled.is_none() && !view.look.passing => format!(
-            "failed to draw on the terminal; `quarterdeck attach {}` takes the deployment up again",
-            plan.id.short()
+            "failed to draw on the terminal; `{}` takes the deployment up again",
+            view.look.again.attach(plan.id)
         ),
         Some(_) | None => "failed to draw on the terminal".to_owned(),
     })?;

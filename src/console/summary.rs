@@ -45,7 +45,7 @@ pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
         (None, Some(reason)) if ctx.view.role == Role::Reviews => {
             let counts = ctx.state.counts();
             let open = counts.running + counts.waiting;
-            let (theme, id) = (&ctx.theme, id(ctx));
+            let theme = &ctx.theme;
             vec![
                 cut(
                     &format!(
@@ -54,16 +54,17 @@ pub(super) fn lines(ctx: &Ctx, area: Rect) -> Vec<Line<'static>> {
                     ),
                     theme.attention,
                 ),
-                cut(&format!("  → quarterdeck attach {id} takes it up again"), Style::new()),
+                cut(&format!("  → {} takes it up again", attach(ctx)), Style::new()),
             ]
         }
         (None, _) => Vec::new(),
     }
 }
 
-/// The deployment's id as commands take it.
-pub(super) fn id(ctx: &Ctx) -> String {
-    ctx.state.plan.as_ref().map(|plan| plan.id.short()).unwrap_or_default()
+/// The command that takes the deployment up.
+fn attach(ctx: &Ctx) -> String {
+    let plan = ctx.state.plan.as_ref();
+    plan.map(|plan| ctx.view.look.again.attach(plan.id)).unwrap_or_default()
 }
 
 fn settled(ctx: &Ctx, outcome: Outcome, at: Millis) -> (String, Style) {

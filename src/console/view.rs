@@ -10,6 +10,7 @@ use super::figures;
 use super::host_index::HostIndex;
 use super::keymap::Place;
 use super::text_window::TextWindow;
+use crate::again::Again;
 use crate::engine::{MovedTag, Scope};
 use crate::names::{BuildId, DeploymentId, Millis, Token};
 use crate::plan::Plan;
@@ -90,6 +91,8 @@ pub struct Look {
     pub rehearsal: bool,
     /// The fleet ends with this process, so that there is nothing to come back to.
     pub passing: bool,
+    /// How the commands are typed that come next.
+    pub again: Again,
     /// The application, before there is a plan.
     pub app: Clean,
     /// The environment, before there is a plan.
@@ -105,6 +108,7 @@ impl Default for Look {
             colour: true,
             rehearsal: false,
             passing: false,
+            again: Again::default(),
             app: Clean::default(),
             environment: Clean::default(),
             zone: TimeZone::UTC,

@@ -20,7 +20,6 @@ mod tests;
 
 pub use consent::Consent;
 pub use json::fact as json_fact;
-pub use retype::quote;
 pub use run::{Ended, Interrupt, Options, Task, exit_of, run};
 pub use summary::{Summary, problem_lines};
 

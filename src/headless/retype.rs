@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::again::quote;
 use crate::names::HostId;
 use crate::plan::{ParameterValue, RolloutPlan};
 use crate::state::State;
@@ -87,27 +88,4 @@ fn command(region: &str, rollout: &RolloutPlan, hosts: &[&HostId], adopted: bool
         words.push(format!("# add {which} {}", secret.join(", ")));
     }
     words.join(" ")
-}
-
-/// A word as a POSIX shell reads it back.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_every_word_back_as_it_was() {
-        assert_eq!(quote("us-east-1"), "us-east-1");
-        assert_eq!(quote("$LATEST"), "'$LATEST'");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote(""), "''");
-    }
 }

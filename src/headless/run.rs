@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{Consent, Format, Summary, Voice, was_sent};
+use crate::again::Again;
 use crate::engine::{Action, Board, Handle, MovedTag, Update};
 use crate::names::Millis;
 use crate::plan::Plan;
@@ -61,6 +62,8 @@ pub struct Options {
     pub rehearsal: bool,
     /// The fleet ends with this process: see [`Summary::passing`].
     pub passing: bool,
+    /// How the commands are typed that come next.
+    pub again: Again,
 }
 
 /// A wish from outside that it should end.
@@ -142,6 +145,7 @@ pub async fn run(
         wait,
         rehearsal,
         passing,
+        again,
     } = options;
     let mut follower = Follower {
         voice: format.voice(),
@@ -156,6 +160,7 @@ pub async fn run(
         started: false,
         rehearsal,
         passing,
+        again,
         retry_due: matches!(&task, Task::Attach { retry: Some(_), .. }),
         retry_asked: None,
         role: match &task {
@@ -214,6 +219,7 @@ struct Follower<W> {
     started: bool,
     rehearsal: bool,
     passing: bool,
+    again: Again,
     /// A retry was asked for on the command line and is not sent yet.
     retry_due: bool,
     /// The engine was asked for it.
@@ -466,6 +472,7 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
             plan_only: self.task == Task::Plan,
             watched: self.role == Role::Watches,
             passing: self.passing,
+            again: &self.again,
         };
         let lines = format.summary(&summary);
         self.say(&lines);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::retype;
+use crate::again::Again;
 use crate::plan::UNKNOWN;
 use crate::problem::{Exit, Problem};
 use crate::state::{HostState, LaneState, RolloutState, State, Verdict};
@@ -24,6 +25,8 @@ pub struct Summary<'a> {
     pub watched: bool,
     /// Whether the fleet ends with this process, as that of a rehearsal's own stand-ins does: nothing can be taken up then.
     pub passing: bool,
+    /// How the commands are typed that come next.
+    pub again: &'a Again,
 }
 
 impl Summary<'_> {
@@ -67,7 +70,9 @@ impl Summary<'_> {
         }
         let Some(plan) = &self.state.plan else {
             lines.push(match self.outcome() {
-                "ready" => "ready: nothing was changed; `quarterdeck deploy` starts it".to_owned(),
+                "ready" => {
+                    "ready: nothing was changed; `quarterdeck deploy` with the same options starts it".to_owned()
+                }
                 "blocked" => format!("cannot start: {}", plural(self.problems.len(), "problem")),
                 _ => "nothing was started".to_owned(),
             });
@@ -160,14 +165,14 @@ impl Summary<'_> {
         if self.passing {
             return Vec::new();
         }
-        let id = plan.id.short();
+        let attach = self.again.attach(plan.id);
         if self.state.settled.is_none() {
-            return vec![format!("quarterdeck attach {id}")];
+            return vec![attach];
         }
         let mut rollouts = self.state.lanes.iter().flat_map(|lane| &lane.rollouts);
         let mut next = Vec::new();
         if rollouts.any(RolloutState::has_unknown_send) {
-            next.push(format!("quarterdeck attach {id}"));
+            next.push(attach.clone());
         }
         if self.state.counts().unsuccessful() == 0 {
             return next;
@@ -177,8 +182,8 @@ impl Summary<'_> {
         } else {
             String::new()
         };
-        next.push(format!("quarterdeck show {id}"));
-        next.push(format!("quarterdeck attach {id} --retry unsuccessful --yes{name}"));
+        next.push(self.again.show(plan.id));
+        next.push(format!("{attach} --retry unsuccessful --yes{name}"));
         next.extend(retype::commands(self.state));
         next
     }
@@ -214,13 +219,13 @@ impl Summary<'_> {
         if self.passing {
             return Some(format!("{what}, until this rehearsal's stand-ins end with it"));
         }
-        let id = plan.id.short();
+        let attach = self.again.attach(plan.id);
         Some(match &self.state.driver {
             Some(driver) if self.watched => format!(
-                "{what}; {} on {} drives it, process {}; `quarterdeck attach {id}` watches it again",
+                "{what}; {} on {} drives it, process {}; `{attach}` watches it again",
                 driver.user, driver.machine, driver.pid
             ),
-            Some(_) | None => format!("{what}; `quarterdeck attach {id}` takes it up again"),
+            Some(_) | None => format!("{what}; `{attach}` takes it up again"),
         })
     }
 

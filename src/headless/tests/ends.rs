@@ -50,7 +50,7 @@ async fn a_plan_alone_is_never_started() {
     .await;
     assert_eq!(ended.exit, Exit::Success);
     assert!(
-        text.ends_with("ready: nothing was changed; `quarterdeck deploy` starts it\n"),
+        text.ends_with("ready: nothing was changed; `quarterdeck deploy` with the same options starts it\n"),
         "{text}"
     );
 }

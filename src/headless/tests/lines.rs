@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::again::Again;
 use crate::console::tests::fixture::{Story, at, checks, host_id, plan};
 use crate::engine::Update;
 use crate::headless::{Format, Summary, Voice, replay};
@@ -47,6 +48,7 @@ fn summary(story: &Story, format: Format) -> String {
         plan_only: false,
         watched: false,
         passing: false,
+        again: &Again::default(),
     };
     format.summary(&summary).join("\n")
 }

@@ -7,6 +7,7 @@ mod readers;
 use tokio::sync::mpsc;
 
 use super::{Consent, Ended, Format, Interrupt, Options, Task, run};
+use crate::again::Again;
 use crate::console::tests::fixture::{Story, plan};
 use crate::engine::{Action, Board, Handle, Update};
 
@@ -58,6 +59,7 @@ fn options(format: Format, task: Task) -> Options {
         wait: None,
         rehearsal: false,
         passing: false,
+        again: Again::default(),
     }
 }
 
