@@ -100,7 +100,7 @@ pub enum Exit {
     Locked = 7,
     /// A guard refused.
     Guard = 8,
-    /// Left while hosts were still running, or `--wait-timeout` was over, whatever was sent by then.
+    /// Left while hosts were still running; or by a key or `--wait-timeout`, whatever was sent by then.
     Left = 9,
     /// Cancelled by the operator.
     Cancelled = 10,

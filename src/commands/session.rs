@@ -260,7 +260,7 @@ fn outcome(ended: &Ended) -> (Exit, &[Problem]) {
         Ending::NotStarted { interrupted: true } => (Exit::Interrupted, none),
         Ending::NotStarted { interrupted: false } => (Exit::Cancelled, none),
         Ending::Blocked(problems) => (exit_of(problems), problems.as_slice()),
-        Ending::Left => (left(Exit::Cancelled), none),
+        Ending::Left => (left(Exit::Left), none),
         Ending::Settled(outcome) => (outcome.exit(), none),
         // Whatever was settled before: what was asked of the engine has not been done.
         Ending::Stopped(Some(problem)) => (problem.kind.exit(), std::slice::from_ref(problem)),
@@ -292,6 +292,17 @@ mod tests {
         let locked = Problem::new(Kind::Locked, "sento is being deployed already", "");
         let ended = ended(Ending::Stopped(Some(locked.clone())), None);
         assert_eq!(outcome(&ended), (Exit::Locked, &[locked][..]));
+    }
+
+    #[test]
+    fn leaving_cancels_nothing_also_before_anything_was_sent() {
+        let building = Ended {
+            ending: Ending::Left,
+            state: Story::start(plan(2, 6)).build_half().state,
+            unrecorded: None,
+            watched: false,
+        };
+        assert_eq!(outcome(&building).0, Exit::Left);
     }
 
     #[test]

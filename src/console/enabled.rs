@@ -24,7 +24,11 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
         Command::RetryFailed => acts && figures::failed(state, None) > 0,
         Command::RetryAll => acts && state.counts().unsuccessful() > 0,
         Command::RetryBuild => acts && build(view, state).is_some_and(build_stopped),
-        Command::RetryPush => acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane)),
+        // Without its image a lane has nothing to push: building again goes on with the push by itself.
+        Command::RetryPush => {
+            acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane))
+                && !build(view, state).is_some_and(build_stopped)
+        }
         Command::Resend => acts && rollout(view, state).is_some_and(RolloutState::can_be_resent),
         Command::Abandon => acts && rollout(view, state).is_some_and(|rollout| unknown_send(rollout).is_some()),
         Command::Cancel => acts && !state.is_quiet(),

@@ -76,7 +76,7 @@ pub(super) fn rows(ctx: &Ctx, lane_at: usize, width: usize, full: bool) -> Vec<R
         rows.push(Row::new(
             0,
             vec![Span::styled(
-                "- cancelled before its commands went out",
+                "- cancelled before anything was sent",
                 ctx.theme.attention,
             )],
         ));

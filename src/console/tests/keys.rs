@@ -232,6 +232,22 @@ fn a_failed_build_a_refused_and_an_unknown_send_each_have_their_key() {
 }
 
 #[test]
+fn a_lane_whose_build_was_cancelled_builds_again_before_it_pushes() {
+    let mut story = Story::start(plan(2, 14)).build_half();
+    story.tell(Fact::BuildCancelled {
+        build: story.state.builds[0].id.clone(),
+    });
+    for lane in 0..2 {
+        story.tell(Fact::LaneCancelled { region: region(lane) });
+    }
+    let mut harness = Harness::new(story, 80, 24);
+    let text = harness.text();
+    assert!(text.contains("b build again") && !text.contains("push again"), "{text}");
+    assert!(text.contains("- cancelled before anything was sent "), "{text}");
+    assert_eq!(harness.press("p"), []);
+}
+
+#[test]
 fn an_unknown_send_stays_in_sight_after_a_later_one() {
     let mut story = rolling().finished();
     let token = Token::new("qd:a1b2c3d4:lost");

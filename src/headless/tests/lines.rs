@@ -103,7 +103,10 @@ fn how_long_a_deployment_took_that_was_found_in_ssm_is_not_made_up() {
     );
     let text = summary(&story, Format::Plain);
     let first = text.lines().next().expect("it has lines");
-    assert!(first.starts_with("deployment a1b2c3d4, found in SSM: hosts failed,"), "{first}");
+    assert!(
+        first.starts_with("deployment a1b2c3d4, found in SSM: hosts failed,"),
+        "{first}"
+    );
     assert!(first.ends_with("hosts succeeded"), "{first}");
     assert!(text.contains("only what was sent in us-east-1 is shown"), "{text}");
 }
