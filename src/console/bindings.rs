@@ -48,7 +48,13 @@ pub const BINDINGS: &[Binding] = &[
         "no",
         "leave everything as it is"
     ),
-    bind!(C::Up, [code(KeyCode::Up), ch('k')], &[Choose], "", "the answer above"),
+    bind!(
+        C::Up,
+        [code(KeyCode::Up), ch('k')],
+        &[Choose],
+        "choose",
+        "the answer above"
+    ),
     bind!(
         C::Down,
         [code(KeyCode::Down), ch('j')],

@@ -38,13 +38,22 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, ctx: &Ctx) {
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }
 
-/// The hints of the place: command, key, label.
+/// The hints of the place: command, key, label. Two keys that follow each other with one label are one hint: in a menu the
+/// cursor may stand on the last answer, where one of them has nowhere to go.
 pub(super) fn hints(ctx: &Ctx) -> Vec<(Command, String, &'static str)> {
-    keymap::of(ctx.view.place())
-        .filter(|binding| !binding.label.is_empty())
-        .filter(|binding| enabled::is_enabled(binding.command, ctx.view, ctx.state))
-        .filter_map(|binding| Some((binding.command, binding.keys.first()?.name(), binding.label)))
-        .collect()
+    let mut hints: Vec<(Command, String, &'static str)> = Vec::new();
+    let ascii = ctx.view.look.ascii;
+    for binding in keymap::of(ctx.view.place()) {
+        let Some(key) = binding.keys.first() else { continue };
+        if binding.label.is_empty() || !enabled::is_enabled(binding.command, ctx.view, ctx.state) {
+            continue;
+        }
+        match hints.last_mut() {
+            Some((_, keys, label)) if *label == binding.label => keys.push_str(&format!("/{}", key.shown(ascii))),
+            _ => hints.push((binding.command, key.shown(ascii), binding.label)),
+        }
+    }
+    hints
 }
 
 /// What has to be said, or the line that is being typed.

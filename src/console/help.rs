@@ -90,7 +90,7 @@ fn keys(ctx: &Ctx, place: Place, width: usize, lines: &mut Vec<Line<'static>>) {
         .filter(|binding| ctx.view.drives() || !enabled::asks(binding.command))
         .filter(|binding| !aside || binding.places != keymap::ANYWHERE);
     for binding in shown {
-        let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
+        let keys: Vec<String> = binding.keys.iter().map(|key| key.shown(ctx.view.look.ascii)).collect();
         let room = width.saturating_sub(COLUMN).max(10);
         for (at, text) in words::wrap(binding.help, room).into_iter().enumerate() {
             let keys = if at == 0 { keys.join(" ") } else { String::new() };

@@ -27,7 +27,19 @@ impl Key {
         Self(event.code, event.modifiers - KeyModifiers::SHIFT)
     }
 
-    /// The key as it is written on the screen.
+    /// The key as it is written on the screen: without arrows it has words for them, since `v` and `^` are other keys.
+    pub fn shown(self, ascii: bool) -> String {
+        let word = match self.0 {
+            KeyCode::Up => "up",
+            KeyCode::Down => "down",
+            KeyCode::Left => "left",
+            KeyCode::Right => "right",
+            _ => return self.name(),
+        };
+        if ascii { word.to_owned() } else { self.name() }
+    }
+
+    /// The key's name.
     pub fn name(self) -> String {
         let Self(code, modifiers) = self;
         let name = match code {

@@ -255,6 +255,21 @@ fn ascii_means_ascii() {
 }
 
 #[test]
+fn in_ascii_an_arrow_is_not_named_like_another_key() {
+    let look = Look {
+        ascii: true,
+        ..Look::default()
+    };
+    let mut harness = Harness::looking(rolling(), 80, 100, look);
+    harness.press("X");
+    assert!(harness.text().contains("up/down choose"), "{}", harness.text());
+    harness.press("esc ?");
+    let text = harness.text();
+    assert!(text.contains("|up k ") && text.contains("|tab right "), "{text}");
+    assert!(!text.contains("|v ") && !text.contains("|^ "), "{text}");
+}
+
+#[test]
 fn a_terminal_that_is_too_small_is_told_the_size() {
     let harness = Harness::new(rolling(), 30, 8);
     assert!(
