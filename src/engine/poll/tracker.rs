@@ -20,7 +20,7 @@ const LOOKS_A_READING: usize = 10;
 /// started or is delayed.
 const STILL_LOOKS: u32 = 2;
 /// Whole readings in a row that have to agree before a host is called missing, or a command ended whose status never says
-/// so: SSM's lists are eventually consistent.
+/// so, or given up past its deadline: SSM's lists are eventually consistent.
 const AGREEING: u32 = 3;
 
 /// What to read of a command's invocations.
@@ -221,13 +221,13 @@ impl Tracker {
             .cloned()
             .collect();
         let complete = missing.is_empty() && self.known.len() >= targets;
-        if overdue || says_so && all_ended && complete {
+        if says_so && all_ended && complete {
             return Some(self.closing(missing));
         }
-        let nothing_more = all_ended && (says_so || complete && !self.known.is_empty());
+        let nothing_more = overdue || all_ended && (says_so || complete && !self.known.is_empty());
         self.agreeing = if nothing_more { self.agreeing + 1 } else { 0 };
         // A list that is shorter than SSM's own count is incomplete: it gets more time to catch up.
-        let enough = if self.known.len() < targets {
+        let enough = if self.known.len() < targets && !overdue {
             4 * AGREEING
         } else {
             AGREEING
@@ -368,12 +368,34 @@ mod tests {
         let mut tracker = tracker(1);
         tracker.look(Some(counts(1, 0, 0, false)));
         tracker.take(seen(0, HostStatus::InProgress));
-        assert!(tracker.close(DEADLINE).is_none());
-        let facts = tracker.close(Millis(DEADLINE.0 + 1)).expect("the deadline is over");
+        for _ in 0..AGREEING {
+            assert!(tracker.close(DEADLINE).is_none());
+        }
+        let late = Millis(DEADLINE.0 + 1);
+        for _ in 1..AGREEING {
+            assert!(tracker.close(late).is_none());
+        }
+        let facts = tracker.close(late).expect("the deadline is over");
         let Some(Fact::HostChanged { status, .. }) = facts.first() else {
             panic!("the host's state comes first: {facts:?}");
         };
         assert_eq!(status.verdict(), Verdict::Unknown);
+    }
+
+    /// Whoever takes it up after hours reads at once whatever there is, and lists lag.
+    #[test]
+    fn a_list_that_lags_past_the_deadline_gives_nobody_up() {
+        let mut tracker = tracker(2);
+        let late = Millis(DEADLINE.0 + 1);
+        tracker.look(Some(counts(2, 2, 0, true)));
+        tracker.take(seen(0, HostStatus::InProgress));
+        assert!(tracker.close(late).is_none());
+        assert_eq!(tracker.look(Some(counts(2, 2, 0, true))), [Read::All]);
+        for host in 0..2 {
+            tracker.take(seen(host, HostStatus::Success));
+        }
+        let facts = tracker.close(late).expect("nothing is left");
+        assert_eq!((facts.len(), missing(&facts)), (1, Some(&[][..])));
     }
 
     /// A fleet of 2,000 at fifty at a time, three looks a host, one in a hundred failing: the calls made, the calls that
