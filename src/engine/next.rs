@@ -92,3 +92,46 @@ fn has_image(plan: &Plan, state: &State, lane: &LaneState) -> bool {
     let already = plan.lane(&lane.region).is_some_and(|lane| lane.already.is_some());
     already || lane.build.as_ref().is_none_or(|id| state.image(id).is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::fixture::{Story, build_id, plan, region};
+    use crate::state::{Fact, SendTo};
+
+    fn steps(story: &Story) -> Vec<Step> {
+        let plan = story.state.plan.as_ref().expect("a story has a plan");
+        due(plan, &story.state, |_| false)
+    }
+
+    /// The second lane goes on.
+    fn cancelled(mut story: Story) -> Story {
+        story.tell(Fact::LaneCancelled { region: region(0) });
+        story
+    }
+
+    /// Whoever takes the deployment up finds it at any of these moments.
+    #[test]
+    fn a_cancelled_lane_pushes_moves_and_sends_nothing() {
+        let begun = || Story::start(plan(2, 4));
+        let [first, second] = [0, 1].map(region);
+        assert_eq!(steps(&cancelled(begun())), [Step::Build(build_id())]);
+        assert_eq!(steps(&cancelled(begun().built())), [Step::Push(second.clone())]);
+        let mut pushed = begun().built();
+        for region in [&first, &second] {
+            pushed.tell(Fact::PushSucceeded {
+                region: region.clone(),
+                digest: crate::names::Digest::new("sha256:1"),
+                layers_pushed: 1,
+                layers_present: 0,
+            });
+        }
+        assert_eq!(steps(&cancelled(pushed)), [Step::Tags(second.clone())]);
+        let name = |at: usize| crate::console::tests::fixture::rollout_name(at);
+        let sends = [0, 1].map(|at| Step::Send(second.clone(), name(at)));
+        assert_eq!(steps(&cancelled(begun().built().pushed())), sends);
+        let mut half = begun().built().pushed();
+        half.send(0, 0, 1, SendTo::Targets);
+        assert_eq!(steps(&cancelled(half)), sends);
+    }
+}

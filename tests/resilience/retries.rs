@@ -408,3 +408,38 @@ async fn a_retry_leaves_out_the_host_that_is_gone_and_says_who_it_is() {
         assert_eq!(scene.requests("SendCommand").len(), 4);
     }
 }
+
+/// Both were confirmed before either went out. Failing again is no reason to be sent to for the second.
+#[tokio::test]
+async fn a_host_that_is_named_by_two_retries_at_once_is_sent_to_once() {
+    use quarterdeck::rehearsal::faults::{Act, Rule};
+    let stubborn =
+        "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"disk-full\", \"success\"]\n";
+    let scene = Scene::set_with(&format!("{TINY}{stubborn}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    process.settled().await;
+    let faults = scene.rehearsal.faults();
+    let held = faults.add(Rule::on("DescribeImages", Act::Throttle));
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set.len(), 1);
+    for despite_moved_tag in [false, true] {
+        let set = set.clone();
+        process.act(Action::Retry { set, despite_moved_tag });
+    }
+    process
+        .until("the second one's command", |process| {
+            let last = phase(process.rollout(EAST, "ubuntu"));
+            process.rollout(EAST, "ubuntu").sends.len() == 2 && matches!(last, Some(SendPhase::Accepted { .. }))
+        })
+        .await;
+    faults.end(held);
+    process
+        .until("the word on the first one", |process| {
+            let said = |notice: &quarterdeck::problem::Problem| notice.what.as_str().contains("nothing to retry");
+            process.notices.iter().any(said)
+        })
+        .await;
+    assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
+    assert_eq!(process.count(|fact| matches!(fact, Fact::RetryIntended { .. })), 1);
+    assert_eq!(scene.requests("SendCommand").len(), 3);
+}

@@ -6,7 +6,8 @@ use quarterdeck::names::{CommandId, HostId, Region, Token};
 use quarterdeck::rehearsal::fleet::{Fleet, Images as _, Printed, Run, Status};
 use quarterdeck::rehearsal::ssm::Region as SsmRegion;
 use quarterdeck::state::{
-    Attempt, Counts, Fact, HostStatus, Outcome, Output, Recorded, RolloutState, SendPhase, SendTo, State, Verdict,
+    Attempt, Counts, Fact, HostStatus, Outcome, Output, Recorded, RolloutState, Selection, SendPhase, SendTo, State,
+    Verdict,
 };
 use quarterdeck::text::Clean;
 
@@ -111,6 +112,17 @@ pub fn fact(world: &World, time: &Time, state: &State, recorded: &Recorded) {
                     );
                 }
             }
+        }
+        Fact::RetryIntended {
+            region, rollout, hosts, ..
+        } => {
+            let place = |host: &HostId| (region.clone(), rollout.clone(), host.clone());
+            let named = state.retry_set(&Selection::Hosts(hosts.iter().map(place).collect()));
+            assert_eq!(
+                named.len(),
+                hosts.len(),
+                "a retry of {hosts:?} is wanted, and not all of them wait for one"
+            );
         }
         Fact::SendAccepted { token, command: id, .. } => {
             let (lane, ..) = state.send(token).expect("a send is intended before it is accepted");
