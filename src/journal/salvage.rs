@@ -146,13 +146,12 @@ impl Archive {
         let counted = self.called(&id.to_string()).ok();
         let counted = counted.and_then(|found| found.first().map(|entry| u64::from(entry.facts)));
         let last = counted.or_else(|| facts.last().map(|fact| fact.seq)).unwrap_or(0);
-        let there: BTreeSet<u64> = facts.iter().map(|fact| fact.seq).collect();
-        let mut missing = (1..=last).filter(|seq| !there.contains(seq)).peekable();
-        while let Some(first) = missing.next() {
-            let mut end = first;
-            while missing.next_if_eq(&(end + 1)).is_some() {
-                end += 1;
-            }
+        // Ordered by number, which may be anything by now: what is missing between two of them is not walked through.
+        let there: BTreeSet<u64> = facts.iter().map(|fact| fact.seq).filter(|seq| *seq <= last).collect();
+        let starts = std::iter::once(0).chain(there.iter().copied());
+        let ends = there.iter().copied().chain([last.saturating_add(1)]);
+        for (before, behind) in starts.zip(ends).filter(|(before, behind)| behind - before > 1) {
+            let (first, end) = (before + 1, behind - 1);
             troubles.push(lost(
                 id,
                 if first == end {

@@ -612,6 +612,22 @@ fn a_lost_fact_and_one_of_another_version_are_told_as_such() {
     }
 }
 
+/// A number that was written over can be any number.
+#[test]
+fn a_gap_of_billions_is_told_as_one() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (_, count) = long(dir.path());
+    let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+    let sql = "UPDATE deployment SET last_seq = 4294967295";
+    connection.execute_batch(sql).expect("writes");
+    drop(connection);
+    let health = Archive::open(dir.path()).expect("opens").health();
+    assert_eq!(health.facts, count);
+    let told: Vec<String> = health.troubles.iter().map(ToString::to_string).collect();
+    let part = format!("facts {} to 4294967295 are missing", count + 1);
+    assert!(told.len() == 1 && told[0].contains(&part), "{told:#?}");
+}
+
 #[test]
 fn a_journal_that_another_process_holds_is_told_as_locked() {
     let dir = tempfile::tempdir().expect("a temporary folder");
