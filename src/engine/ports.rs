@@ -240,12 +240,15 @@ pub trait Ledger: Send + Sync {
 
 /// This process's claim to drive a deployment.
 pub trait Claim: Send + Sync {
-    /// The last sign of life of the deployment's driver before this one, if that one was killed; `None` if it left, or
-    /// another deployment was driven since.
+    /// The last sign of life of the deployment's driver before this one, if that one did not leave in order; `None` if it
+    /// did, or another deployment was driven since.
     fn last_sign(&self) -> Option<Millis>;
 
     /// Shows that this process drives. Cheap, and never fails: whoever drives records facts as well.
     fn sign(&mut self, now: Millis);
+
+    /// This process stops driving in order, and has recorded so: its signs say nothing any more.
+    fn leave(&mut self);
 }
 
 /// A claim that another process holds.

@@ -4,8 +4,8 @@
 //! it would let two processes hold locks on two files of one name.
 //!
 //! The file's time of change is the last sign of life of the driver whose name is in it. A driver that leaves takes its
-//! name out, so a name that nobody holds the lock for is that of one that was killed; it stays, with its last sign, until
-//! the next one drives.
+//! name out, so a name that nobody holds the lock for is that of one that was killed, or could not record its leave; it
+//! stays, with its last sign, until the next one drives.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -103,6 +103,8 @@ pub(super) struct Claim {
     last_sign: Option<Millis>,
     /// What was in the file and when that was changed, until this process drives.
     before: Option<(Vec<u8>, SystemTime)>,
+    /// Whether this process has left in order.
+    left: bool,
 }
 
 impl Claim {
@@ -149,6 +151,7 @@ impl Claim {
             file,
             last_sign,
             before: Some((before, changed)),
+            left: false,
         };
         write(
             &mut claim.file,
@@ -169,15 +172,21 @@ impl ports::Claim for Claim {
         self.before = None;
         show(&self.file, now);
     }
+
+    fn leave(&mut self) {
+        self.before = None;
+        self.left = true;
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // The name goes before the lock, so that nobody reads the name of a process that is gone.
-        let (before, changed) = self.before.take().unzip();
-        let _ = write(&mut self.file, &before.unwrap_or_default());
-        if let Some(changed) = changed {
+        if let Some((before, changed)) = self.before.take() {
+            let _ = write(&mut self.file, &before);
             let _ = self.file.set_modified(changed);
+        } else if self.left {
+            let _ = write(&mut self.file, b"");
         }
         let _ = self.file.unlock();
     }

@@ -352,7 +352,14 @@ fn a_dead_drivers_name_and_last_sign_stay_until_somebody_else_drives() {
 
     let mut claim = claim::Claim::take(dir.path(), &holder).expect("is free");
     claim.sign(Millis(1_800_000_060_000));
-    assert_eq!(changed(), died + std::time::Duration::from_millis(59_877));
+    let signed = died + std::time::Duration::from_millis(59_877);
+    assert_eq!(changed(), signed);
+    drop(claim);
+    assert_eq!(changed(), signed, "it broke off");
+    let mut claim = claim::Claim::take(dir.path(), &holder).expect("is free");
+    assert_eq!(claim.last_sign(), Some(Millis(1_800_000_060_000)));
+    claim.sign(Millis(1_800_000_120_000));
+    claim.leave();
     drop(claim);
     assert_eq!(std::fs::read(&path).expect("is there"), b"", "it left");
     let claim = claim::Claim::take(dir.path(), &holder).expect("is free");

@@ -1,9 +1,11 @@
 //! A journal that cannot be written: nothing goes out that it does not know of, and what it has is kept.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
-use quarterdeck::engine::Action;
-use quarterdeck::names::Region;
+use quarterdeck::engine::{Action, Clock};
+use quarterdeck::names::{Millis, Region};
 use quarterdeck::problem::Kind;
 use quarterdeck::state::{Fact, Outcome};
 use rusqlite::Connection;
@@ -95,4 +97,46 @@ async fn a_damaged_fact_stops_its_deployment_alone() {
     let mut process = scene.start().await;
     assert_eq!(process.settled().await, Outcome::Succeeded);
     assert!(process.state.lane(&Region::new(EAST)).is_some());
+}
+
+/// It drove until it could not record the end of its build: its last fact is forty minutes old, and nobody left it long ago.
+#[tokio::test]
+async fn a_deployment_whose_journal_failed_after_a_long_build_goes_on_with_it() {
+    let scene = Scene::set(TINY).await;
+    scene.hands.builds.close();
+    let passed = Arc::new(AtomicI64::new(0));
+    let passes = passed.clone();
+    let clock = Clock::new(move || Millis(Millis::now().0 + passes.load(Ordering::Relaxed)));
+    let mut process = scene.start_by(clock.clone()).await;
+    process
+        .until("the build", |process| {
+            process.count(|fact| matches!(fact, Fact::BuildStarted { .. })) == 1
+        })
+        .await;
+    passed.store(40 * 60 * 1000, Ordering::Relaxed);
+    let lock = scene.state_dir().join("locks").join("sento@QA.lock");
+    process
+        .until("a sign of life", |_| {
+            let changed = std::fs::metadata(&lock).and_then(|lock| lock.modified());
+            changed.expect("it is dated") > SystemTime::now() + Duration::from_secs(39 * 60)
+        })
+        .await;
+    let refuse = "CREATE TRIGGER refused BEFORE INSERT ON fact WHEN NEW.json LIKE '%build-succeeded%'
+                  BEGIN SELECT raise(ABORT, 'no more of that'); END";
+    connection(&scene).execute_batch(refuse).expect("the journal takes it");
+    scene.hands.builds.open();
+    process
+        .until("the engine's end", |process| process.stopped.is_some())
+        .await;
+    drop(process);
+    connection(&scene)
+        .execute_batch("DROP TRIGGER refused")
+        .expect("it is mended");
+    let mut process = scene.attach_by(clock);
+    process
+        .until("the build again", |process| {
+            process.count(|fact| matches!(fact, Fact::BuildStarted { .. })) == 2
+        })
+        .await;
+    assert_eq!(process.count(|fact| matches!(fact, Fact::LaneCancelled { .. })), 0);
 }

@@ -159,6 +159,12 @@ impl Claim for Kept {
             claim.sign(now);
         }
     }
+
+    fn leave(&mut self) {
+        if let Some(claim) = lock(&self.0.claim).as_mut() {
+            claim.leave();
+        }
+    }
 }
 
 impl Drop for Kept {

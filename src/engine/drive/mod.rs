@@ -98,7 +98,9 @@ impl Drive {
         actions: &mut mpsc::UnboundedReceiver<Action>,
     ) -> Result<(), Problem> {
         let driven = self.drive(first, claim, actions).await;
-        if driven.is_err() {
+        if driven.is_ok() {
+            claim.leave();
+        } else {
             // Whoever takes it up finds in SSM what went out, and nothing of what was cut off on its way there. The journal's
             // first problem is the one to tell.
             let _ = self.last_words().await;
