@@ -21,7 +21,7 @@ use crate::plan::{
     Source, Target, UNKNOWN,
 };
 use crate::problem::{Kind, Problem};
-use crate::state::{Driver, Fact, SendTo, State};
+use crate::state::{Driver, Fact, SendPhase, SendTo, State};
 use crate::text::Clean;
 
 /// How often a read is made when AWS asks to slow down.
@@ -156,7 +156,7 @@ pub(super) async fn elsewhere(
                     if let Some((_, of, rollout, _)) = sent.request.token.parts()
                         && of == *region
                         && plan.lane(region).is_some_and(|lane| lane.rollout(&rollout).is_some())
-                        && state.send(&sent.request.token).is_none()
+                        && is_news(state, &sent)
                     {
                         facts.extend(told(&sent, of, rollout));
                     }
@@ -173,6 +173,20 @@ pub(super) async fn elsewhere(
         }
     }
     (facts, problems)
+}
+
+/// Whether the journal does not have the command, and nobody is going to look for it.
+///
+/// Its token may be known all the same: another machine counts on from what SSM shows, and so gives a number again that
+/// was refused, or abandoned, or is in use here. Each of its commands is a send of its own.
+fn is_news(state: &State, sent: &SentCommand) -> bool {
+    let awaited = state
+        .send(&sent.request.token)
+        .is_some_and(|(_, rollout, at)| match &rollout.sends[at].phase {
+            SendPhase::Intended | SendPhase::Unknown(_) => true,
+            SendPhase::Accepted { .. } | SendPhase::Refused(_) | SendPhase::Abandoned => false,
+        });
+    !awaited && state.command(&sent.accepted.command).is_none()
 }
 
 async fn by_name(

@@ -300,3 +300,41 @@ async fn a_region_out_of_reach_is_named_and_hides_no_other() {
     let problem = nothing.err().expect("nobody answers");
     assert_ne!(problem.kind, Kind::Config, "it may be there: {problem}");
 }
+
+/// The other machine counts on from what SSM shows, which is nothing of what SSM refused to this one.
+#[tokio::test]
+async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
+    let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
+    let here = scene.state_dir();
+    let first = here.with_extension("first");
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let id = process.state.plan.as_ref().expect("it has begun").id;
+    let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::Denied));
+    process.act(Action::Retry {
+        set: process.state.retry_set(&Selection::Failed(None)),
+        despite_moved_tag: false,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::NotAllowed);
+    scene.rehearsal.faults().end(rule);
+    process.leave().await;
+    std::fs::rename(&here, &first).expect("a folder moves");
+
+    let adopted = scene.remembered(Whose::Deployment(id), false).await;
+    let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    retry(&mut process, 2).await;
+    process.leave().await;
+    scene.forget();
+    std::fs::rename(&first, &here).expect("a folder moves");
+
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
+    assert!(process.state.retry_set(&Selection::Unsuccessful(None)).is_empty());
+    assert_eq!(process.rollout(EAST, "ubuntu").sends.len(), 3);
+    scene.sent_once(&process.state);
+    process.leave().await;
+    let mut again = scene.attach();
+    assert_eq!(again.settled_again(4).await, Outcome::Succeeded);
+    assert_eq!(again.rollout(EAST, "ubuntu").sends.len(), 3, "it is taken in once");
+}
