@@ -127,3 +127,35 @@ async fn a_reading_that_aws_breaks_off_at_every_page_comes_to_its_end() {
     assert_eq!(process.settled().await, Outcome::Succeeded);
     assert!(rules.iter().all(|rule| faults.struck(*rule) > 1));
 }
+
+/// A machine that slept in the middle of a reading goes on with a token that SSM does not know any more, when the command's
+/// deadline is long over: it reads anew, and gives nobody up.
+#[tokio::test]
+async fn a_reading_whose_token_is_refused_begins_anew() {
+    use quarterdeck::engine::ports::Ledger as _;
+    // Two pages of either rollout's hosts.
+    let scene = Scene::set("regions = [\"us-east-1\"]\nhosts = 150\n").await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    let id = process.state.plan.as_ref().expect("it has begun").id;
+    process.leave().await;
+    let facts = scene.facts().into_iter().map(|recorded| recorded.fact);
+    let slept = facts.filter(|fact| {
+        !matches!(
+            fact,
+            Fact::HostChanged { .. } | Fact::CommandEnded { .. } | Fact::DeploymentSettled { .. }
+        )
+    });
+    scene.forget();
+    let kept = scene.journal().append(id, slept.collect()).await;
+    kept.expect("the facts are taken");
+
+    let faults = scene.rehearsal.faults();
+    let list = |act| Rule::on("ListCommandInvocations", act).skip(1);
+    // As often as the client asks for the second page again.
+    let throttled = faults.add(list(Act::Throttle).times(2));
+    let refused = faults.add(list(Act::Denied).times(1));
+    let mut process = scene.attach_by(Clock::new(|| Millis(Millis::now().0 + 20 * 60 * 1000)));
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    assert_eq!((faults.struck(throttled), faults.struck(refused)), (2, 1));
+}

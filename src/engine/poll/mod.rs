@@ -186,13 +186,22 @@ impl Poller {
 
     /// Reads pages to the last one, and returns when the first of them was asked for.
     async fn read(&mut self, at: usize, read: Read) -> Result<Millis, AwsError> {
-        let mut reading = match self.trackers[at].broken_off.take() {
-            Some(reading) if read == Read::All => reading,
-            Some(_) | None => Reading {
-                pages: Pages::default(),
-                since: self.means.clock.now(),
-            },
+        let broken_off = self.trackers[at].broken_off.take();
+        if let Some(reading) = broken_off.filter(|_| read == Read::All) {
+            match self.read_on(at, read, reading).await {
+                // SSM may not know the token any more, after this machine has slept for one.
+                Err(AwsError::Refused(_)) => {}
+                read => return read,
+            }
+        }
+        let reading = Reading {
+            pages: Pages::default(),
+            since: self.means.clock.now(),
         };
+        self.read_on(at, read, reading).await
+    }
+
+    async fn read_on(&mut self, at: usize, read: Read, mut reading: Reading) -> Result<Millis, AwsError> {
         match self.turn(at, read, &mut reading.pages).await {
             Ok(()) => Ok(reading.since),
             Err(error) => {
