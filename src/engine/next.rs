@@ -32,12 +32,8 @@ pub(super) enum Step {
 pub(super) fn due(plan: &Plan, state: &State, busy: impl Fn(&Work) -> bool) -> Vec<Step> {
     let mut steps = Vec::new();
     for build in &state.builds {
-        let wanted = state
-            .lanes
-            .iter()
-            .any(|lane| lane.build.as_ref() == Some(&build.id) && !lane.cancelled);
         let unfinished = matches!(build.phase, BuildPhase::Waiting | BuildPhase::Running);
-        if wanted && unfinished && !busy(&Work::Build(build.id.clone())) {
+        if unfinished && state.is_wanted(&build.id) && !busy(&Work::Build(build.id.clone())) {
             steps.push(Step::Build(build.id.clone()));
         }
     }
@@ -133,5 +129,26 @@ mod tests {
         let mut half = begun().built().pushed();
         half.send(0, 0, 1, SendTo::Targets);
         assert_eq!(steps(&cancelled(half)), sends);
+    }
+
+    #[test]
+    fn a_build_that_no_lane_waits_for_is_not_begun() {
+        let mut story = Story::start(plan(2, 4)).built();
+        story.tell(Fact::PushSucceeded {
+            region: region(0),
+            digest: crate::names::Digest::new("sha256:1"),
+            layers_pushed: 1,
+            layers_present: 0,
+        });
+        story.tell(Fact::BuildStarted {
+            build: build_id(),
+            log: crate::text::Clean::line("again.log"),
+        });
+        assert!(
+            steps(&story).contains(&Step::Build(build_id())),
+            "the second lane waits"
+        );
+        story.tell(Fact::LaneCancelled { region: region(1) });
+        assert!(!steps(&story).contains(&Step::Build(build_id())));
     }
 }

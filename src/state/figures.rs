@@ -234,6 +234,12 @@ impl State {
         }
     }
 
+    /// Whether a lane waits for the build's image: one that was stopped does not, nor one that has pushed it.
+    pub fn is_wanted(&self, id: &BuildId) -> bool {
+        let mut lanes = self.lanes.iter();
+        lanes.any(|lane| lane.build.as_ref() == Some(id) && !lane.cancelled && lane.digest().is_none())
+    }
+
     /// Where a command belongs: its lane, its rollout and its place among the rollout's sends.
     pub fn command(&self, id: &CommandId) -> Option<(&LaneState, &RolloutState, usize)> {
         self.at(*self.commands.get(id)?)
@@ -259,7 +265,9 @@ impl State {
         if lane.cancelled {
             return Stage::Halted;
         }
-        if let Some(build) = lane.build.as_ref().and_then(|id| self.build(id)) {
+        // Once it has pushed, it is of no matter to the lane that another one has the image built again.
+        let build = lane.build.as_ref().filter(|_| lane.digest().is_none());
+        if let Some(build) = build.and_then(|id| self.build(id)) {
             match build.phase {
                 BuildPhase::Waiting | BuildPhase::Running => return Stage::Building,
                 BuildPhase::Failed { .. } | BuildPhase::Cancelled => return Stage::Halted,

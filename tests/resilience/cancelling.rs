@@ -1,13 +1,15 @@
 //! Cancelling, before, while and after a command goes out: what has not begun never does, and who has begun is followed to
 //! their true end.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use quarterdeck::engine::ports::{BuildFailure, PushFailure};
 use quarterdeck::engine::{Action, Scope};
 use quarterdeck::names::{Region, RolloutName};
-use quarterdeck::problem::Exit;
+use quarterdeck::problem::{Exit, Kind, Problem};
 use quarterdeck::rehearsal::faults::{Act, Rule};
-use quarterdeck::state::{BuildPhase, Fact, HostStatus, Outcome, PushPhase, Selection};
+use quarterdeck::state::{BuildPhase, Fact, HostStatus, Outcome, PushPhase, Selection, Stage};
 
 use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, hosts, rows};
 
@@ -288,4 +290,55 @@ async fn cancelling_a_large_retry_forgets_the_chunks_that_wait() {
     );
     let again = process.state.retry_set(&Selection::Unsuccessful(None));
     assert!(again.len() >= 10, "they can be retried again");
+}
+
+/// An image that the engine lost is built again for the one lane that could not push it.
+#[tokio::test]
+async fn cancelling_stops_a_build_that_only_a_cancelled_lane_waits_for() {
+    let scene = Scene::set(SMALL).await;
+    let lost = PushFailure::Final(Problem::new(Kind::Build, "there is no such image", "build it again"));
+    *scene.hands.push_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost);
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::BuildFailed);
+    let failed = |lane: &&quarterdeck::state::LaneState| matches!(lane.push, PushPhase::Failed(_));
+    let (failed, done): (Vec<_>, Vec<_>) = process.state.lanes.iter().partition(failed);
+    assert_eq!((failed.len(), done.len()), (1, 1));
+    let (failed, done) = (failed[0].region.clone(), done[0].region.clone());
+    scene.hands.builds.close();
+    process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
+    process
+        .until("the build", |process| process.state.builds[0].attempts == 2)
+        .await;
+    let lane = process.state.lane(&done).expect("it is there");
+    assert_eq!(process.state.stage(lane), Stage::Done, "it has pushed and is over");
+    process.act(Action::Cancel(Scope::All));
+    assert_eq!(process.settled_again(2).await, Outcome::BuildFailed);
+    assert!(told(&scene, "build is stopped"), "{:?}", scene.hands.told());
+    // The operator thinks again.
+    scene.hands.builds.open();
+    process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
+    assert_eq!(process.settled_again(3).await, Outcome::BuildFailed);
+    process.act(Action::RetryPush(failed));
+    assert_eq!(process.settled_again(4).await, Outcome::Succeeded);
+    scene.sent_once(&process.state);
+}
+
+/// Whom else would it be built for?
+#[tokio::test]
+async fn a_failed_build_whose_lanes_were_all_cancelled_is_built_again_for_them() {
+    let scene = Scene::set(SMALL).await;
+    let failure = BuildFailure::Failed {
+        problem: Problem::new(Kind::Build, "the build failed", "mend it"),
+        step: None,
+        exit_code: Some(7),
+        log_tail: Vec::new(),
+        steps: Vec::new(),
+    };
+    *scene.hands.build_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::BuildFailed);
+    process.act(Action::Cancel(Scope::All));
+    process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(process.count(|fact| matches!(fact, Fact::LaneReopened { .. })), 2);
 }

@@ -575,6 +575,8 @@ impl Gate {
 pub struct Hands {
     pub builds: Gate,
     pub pushes: Gate,
+    /// What the next build comes to, if it does not go well.
+    pub build_failure: Mutex<Option<BuildFailure>>,
     /// What the next push comes to, if it does not go well.
     pub push_failure: Mutex<Option<PushFailure>>,
     told: Mutex<Vec<String>>,
@@ -620,7 +622,8 @@ impl Drop for UnderWay<'_> {
 impl Work for Hands {
     async fn build(&self) -> Result<(), BuildFailure> {
         self.work("build", &self.builds).await;
-        Ok(())
+        let failure = self.build_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
 
     async fn push(&self, region: &Region) -> Result<(), PushFailure> {

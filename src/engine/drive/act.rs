@@ -1,7 +1,5 @@
 //! What the operator asks for, held against the state: an action that no longer fits is told, never guessed at.
 
-use std::collections::BTreeMap;
-
 use super::Drive;
 use crate::engine::present::Absent;
 use crate::engine::work::{Asked, Event, Work};
@@ -217,9 +215,9 @@ impl Drive {
             self.refuse(format!("{id} did not fail, so there is nothing to build again"), "");
             return Ok(());
         }
-        // A build is only cancelled together with all of its lanes. One that failed leaves those alone that were.
-        let cancelled = matches!(phase, Some(BuildPhase::Cancelled));
-        let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled && cancelled);
+        // Where none of its lanes waits for it, it is built for all that were stopped; where one does, those stay stopped.
+        let wanted = self.state.is_wanted(&id);
+        let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled && !wanted);
         let reopened = stopped
             .filter(|lane| lane.build.as_ref() == Some(&id))
             .map(|lane| Fact::LaneReopened {
@@ -406,15 +404,9 @@ impl Drive {
 
     /// Stops the pushes of cancelled lanes, and the builds that no other lane wants.
     fn stop_work(&self) {
-        let mut wanted: BTreeMap<&BuildId, bool> = BTreeMap::new();
-        for lane in &self.state.lanes {
-            if let Some(build) = &lane.build {
-                *wanted.entry(build).or_default() |= !lane.cancelled;
-            }
-        }
         for (work, stop) in &self.stops {
             let unwanted = match work {
-                Work::Build(id) => wanted.get(id) == Some(&false),
+                Work::Build(id) => !self.state.is_wanted(id),
                 Work::Push(region) | Work::Tags(region) => self.state.lane(region).is_some_and(|lane| lane.cancelled),
                 Work::Send(token) => {
                     let send = self.state.send(token);

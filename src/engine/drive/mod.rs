@@ -26,7 +26,7 @@ use super::poll::Tracker;
 use super::ports::{Claim, Ledger};
 use super::work::{Event, Waiter, Work};
 use super::{Action, Update, next, outputs, push};
-use crate::names::{BuildId, CommandId, HostId, Millis, Region, Token};
+use crate::names::{CommandId, HostId, Millis, Region, Token};
 use crate::problem::Problem;
 use crate::state::{BuildPhase, Fact, HostStatus, PushPhase, Recorded, RetrySet, SendPhase, State};
 use crate::text::Clean;
@@ -182,13 +182,9 @@ impl Drive {
 
     /// Builds and pushes that were stopped on the operator's word by a process that ended before it could say so.
     fn broken_off(&self) -> Vec<Fact> {
-        let wants = |id: &BuildId| {
-            let mut lanes = self.state.lanes.iter();
-            lanes.any(|lane| lane.build.as_ref() == Some(id) && !lane.cancelled)
-        };
         let builds = self.state.builds.iter();
         let builds = builds
-            .filter(|build| build.phase == BuildPhase::Running && !wants(&build.id))
+            .filter(|build| build.phase == BuildPhase::Running && !self.state.is_wanted(&build.id))
             .map(|build| Fact::BuildCancelled {
                 build: build.id.clone(),
             });
