@@ -278,7 +278,7 @@ pub enum Fact {
         /// Whose.
         region: Region,
     },
-    /// The operator started a stopped lane again: its build or its push is retried.
+    /// The operator started a stopped lane again: its build or its push is retried, and so are tags that were not moved.
     LaneReopened {
         /// Whose.
         region: Region,

@@ -252,7 +252,14 @@ impl State {
             Fact::LaneWaits { region, problem } => self.with_lane(region, |lane| lane.waits = Some(problem.clone())),
             Fact::LaneResumed { region } => self.with_lane(region, |lane| lane.waits = None),
             Fact::LaneCancelled { region } => self.with_lane(region, |lane| lane.cancelled = true),
-            Fact::LaneReopened { region } => self.with_lane(region, |lane| lane.cancelled = false),
+            Fact::LaneReopened { region } => self.with_lane(region, |lane| {
+                lane.cancelled = false;
+                for tag in &mut lane.tags {
+                    if let TagPhase::Failed(_) = tag.phase {
+                        tag.phase = TagPhase::Waiting;
+                    }
+                }
+            }),
         }
     }
 

@@ -37,7 +37,10 @@ async fn cancelling_everything_stops_the_build_and_nothing_goes_out() {
     assert!(told(&scene, "build is stopped"), "{:?}", scene.hands.told());
     assert_eq!(process.state.builds[0].phase, BuildPhase::Cancelled);
     assert_eq!(scene.requests("SendCommand").len(), 0);
-    // The operator thinks again.
+    // The operator thinks again. There is nothing that a push could begin with.
+    process.act(Action::RetryPush(Region::new(EAST)));
+    process.until("a refusal", |process| !process.notices.is_empty()).await;
+    assert_eq!(process.notices[0].remedy.as_str(), "retry its build");
     scene.hands.builds.open();
     process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);

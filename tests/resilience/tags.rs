@@ -53,9 +53,15 @@ async fn a_tag_that_may_not_be_moved_halts_its_lane_until_it_may() {
     assert_eq!(problem.kind, Kind::Credentials);
     assert!(problem.remedy.as_str().contains("ecr:PutImage"), "{problem}");
     assert_eq!((scene.commands(EAST).len(), scene.commands(OHIO).len()), (2, 0));
+    process.act(Action::RetryPush(Region::new(OHIO)));
+    assert_eq!(
+        process.settled_again(2).await,
+        Outcome::NotAllowed,
+        "it is tried, and fails again"
+    );
     scene.rehearsal.faults().end(rule);
     process.act(Action::RetryPush(Region::new(OHIO)));
-    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
     let pushes = scene
         .hands
         .told()
@@ -178,4 +184,25 @@ async fn the_engine_keeps_the_pushs_tag_until_the_push_is_verified_and_recorded(
     process.until("the tag's end", |_| taken(&scene)).await;
     let pushed = process.first(|fact| matches!(fact, Fact::PushSucceeded { .. }));
     assert!(pushed.is_some());
+}
+
+#[tokio::test]
+async fn a_tag_that_is_being_moved_is_not_moved_twice_at_once() {
+    let scene = Scene::set(TINY).await;
+    let faults = scene.rehearsal.faults();
+    let mut process = scene.planned().await;
+    let denied = faults.add(Rule::on("PutImage", Act::Denied));
+    process.act(Action::Start);
+    process.settled().await;
+    faults.end(denied);
+    let held = faults.add(Rule::on("PutImage", Act::Throttle));
+    for _ in 0..2 {
+        process.act(Action::RetryPush(Region::new(EAST)));
+    }
+    process.until("a refusal", |process| !process.notices.is_empty()).await;
+    let refusal = &process.notices[0];
+    assert!(refusal.what.as_str().contains("is under way"), "{refusal}");
+    faults.end(held);
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(process.count(|fact| matches!(fact, Fact::TagMoved { .. })), 1);
 }

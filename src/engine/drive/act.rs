@@ -242,7 +242,10 @@ impl Drive {
         let planned = self.means.plan.lane(&region);
         let has_image = planned.is_some_and(|lane| lane.already.is_some())
             || lane.build.as_ref().is_none_or(|id| self.state.image(id).is_some());
-        if self.is_busy(&work) {
+        let build = lane.build.as_ref().and_then(|id| self.state.build(id));
+        let unbuilt =
+            build.is_some_and(|build| matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Cancelled));
+        if self.is_busy(&work) || self.is_busy(&Work::Tags(region.clone())) {
             self.refuse(
                 format!("{region}: its push is under way, or is being stopped"),
                 "wait until that has ended",
@@ -256,21 +259,15 @@ impl Drive {
             );
             return Ok(());
         }
-        if reopen {
+        if !has_image && (push_again || unbuilt) {
+            self.refuse(format!("{region}: there is no image to push"), "retry its build");
+            return Ok(());
+        }
+        if reopen || tags_again {
             let region = region.clone();
             self.record(vec![Fact::LaneReopened { region }]).await?;
         }
-        if push_again && has_image {
-            self.push(region).await
-        } else if push_again {
-            self.refuse(format!("{region}: there is no image to push"), "retry its build");
-            Ok(())
-        } else {
-            if tags_again {
-                self.tags(region);
-            }
-            Ok(())
-        }
+        if push_again { self.push(region).await } else { Ok(()) }
     }
 
     /// Sends a rollout's first command again. Never while a command may be out there.
