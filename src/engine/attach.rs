@@ -91,11 +91,11 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
 
 /// What was left long ago is not begun without a word: somebody may have deployed something newer since. Retries that
 /// have not gone out are stopped, and lanes whose hosts were not told yet, which go on when their push is retried. What
-/// was sent is followed all the same.
+/// was sent is followed all the same, and what waits for the operator's word anyway goes on waiting for it.
 fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
     let unsent = |lane: &&LaneState| {
         let told = !lane.rollouts.is_empty() && lane.rollouts.iter().all(|rollout| !rollout.sends.is_empty());
-        !lane.cancelled && !told && state.stage(lane) != Stage::Done
+        !lane.cancelled && !told && !matches!(state.stage(lane), Stage::Done | Stage::Halted)
     };
     let regions: Vec<Region> = state
         .lanes

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use quarterdeck::engine::{Action, Clock, Connect};
-use quarterdeck::names::Millis;
+use quarterdeck::names::{Millis, Region};
 use quarterdeck::problem::{Kind, Problem};
 use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::state::{Fact, Outcome, Selection, SendPhase};
@@ -377,4 +377,23 @@ async fn a_watcher_whose_turn_went_to_another_deployment_is_told_so_and_stops() 
     assert_eq!(stopped.kind, Kind::Locked);
     let other = third.state.plan.as_ref().expect("it has begun").id.short();
     assert!(stopped.what.as_str().contains(&other.to_string()), "{stopped}");
+}
+
+/// Its push failed, and it has waited for the operator's word ever since: there is nothing to stop.
+#[tokio::test]
+async fn a_lane_that_had_failed_is_not_cancelled_for_having_been_left_long_ago() {
+    use quarterdeck::engine::ports::PushFailure;
+    let scene = Scene::set(TINY).await;
+    let failure = PushFailure::Final(Problem::new(Kind::Build, "the registry said no", "ask it"));
+    *scene.hands.push_failure.lock().expect("nobody panics") = Some(failure);
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::BuildFailed);
+    process.leave().await;
+    drop(process);
+    let mut process = scene.attach_by(Clock::new(|| Millis(Millis::now().0 + 45 * 60 * 1000)));
+    assert_eq!(process.settled_again(2).await, Outcome::BuildFailed);
+    assert_eq!(process.count(|fact| matches!(fact, Fact::LaneCancelled { .. })), 0);
+    assert!(process.notices.is_empty(), "{:?}", process.notices);
+    process.act(Action::RetryPush(Region::new(EAST)));
+    process.until("the sends", |process| process.has_sent(EAST)).await;
 }
