@@ -81,11 +81,8 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
 }
 
 fn stopped(send: &Send) -> Problem {
-    let what = format!(
-        "{} {}: cancelled before its command went out",
-        send.region, send.rollout
-    );
-    Problem::new(Kind::Guard, what, "")
+    let what = format!("{} {}: stopped before its command went out", send.region, send.rollout);
+    Problem::new(Kind::Guard, what, "nothing ran; send it again to go on")
 }
 
 /// The hosts pull what the moving tags point at. Between their move and now there may be days, if another process left the

@@ -200,3 +200,30 @@ async fn outputs_that_cannot_be_read_keep_nothing_from_its_end() {
             .await;
     }
 }
+
+/// Every try was refused for want of credentials, so nobody has to wonder whether it went out.
+#[tokio::test]
+async fn a_send_that_waits_for_credentials_when_its_process_leaves_is_known_not_to_have_gone_out() {
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.planned().await;
+    let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::Expired));
+    process.act(Action::Start);
+    process
+        .until("the wait of both", |process| {
+            process.waits(EAST).is_some() && scene.requests("SendCommand").len() >= 2
+        })
+        .await;
+    process.leave().await;
+    let refused = process.count(|fact| matches!(fact, Fact::SendRefused { .. }));
+    assert_eq!(refused, 2);
+    drop(process);
+    scene.rehearsal.faults().end(rule);
+    let mut process = scene.attach();
+    assert_eq!(process.settled().await, Outcome::SendFailed);
+    for name in ["ubuntu", "linux"] {
+        process.act(Action::Resend(Region::new(EAST), RolloutName::new(name)));
+    }
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(scene.commands(EAST).len(), 2);
+    scene.sent_once(&process.state);
+}

@@ -1,8 +1,9 @@
 //! How a drive ends, and how one of its tasks does that broke off.
 
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::{Drive, LAST_WORDS};
+use super::{Drive, LAST_TRY, LAST_WORDS};
 use crate::engine::Update;
 use crate::engine::build;
 use crate::engine::work::Work;
@@ -48,22 +49,28 @@ impl Drive {
         }
         self.busy.retain(|_, work| work.is_precious());
         let mut lost = None;
-        let answers = async {
-            while !self.busy.is_empty() {
-                match self.jobs.join_next_with_id().await {
-                    Some(Ok((id, facts))) => {
-                        if self.busy.remove(&id).is_some() {
-                            lost = lost.take().or(self.record(facts).await.err());
-                        }
-                    }
-                    Some(Err(error)) => drop(self.busy.remove(&error.id())),
-                    None => break,
-                }
-            }
-        };
-        // What is not answered by now is found in SSM by whoever takes the deployment up.
-        let _ = timeout(LAST_WORDS, answers).await;
+        if timeout(LAST_WORDS, self.answers(&mut lost)).await.is_err() {
+            // A send that was refused so far, for want of credentials say, and only waits to be tried again has not gone out.
+            self.stops.values().for_each(CancellationToken::cancel);
+            // What is not answered by now is found in SSM by whoever takes the deployment up.
+            let _ = timeout(LAST_TRY, self.answers(&mut lost)).await;
+        }
         lost.map_or(Ok(()), Err)
+    }
+
+    /// Records what comes of everything that is busy; `lost` gets the first problem of the journal.
+    async fn answers(&mut self, lost: &mut Option<Problem>) {
+        while !self.busy.is_empty() {
+            match self.jobs.join_next_with_id().await {
+                Some(Ok((id, facts))) => {
+                    if self.busy.remove(&id).is_some() {
+                        *lost = lost.take().or(self.record(facts).await.err());
+                    }
+                }
+                Some(Err(error)) => drop(self.busy.remove(&error.id())),
+                None => break,
+            }
+        }
     }
 
     /// A defect in one task ends that task and nothing else; the report is on standard error and in the log.

@@ -33,6 +33,8 @@ use crate::text::Clean;
 
 /// How long leaving waits for the answers to commands that are going out.
 const LAST_WORDS: Duration = Duration::from_secs(4);
+/// And after that for those that are not going out just now to say so.
+const LAST_TRY: Duration = Duration::from_millis(250);
 /// Events that go into the journal together at most.
 const BATCH: usize = 512;
 
