@@ -112,6 +112,7 @@ async fn a_command_whose_pages_lead_in_circles_is_given_up_past_its_deadline() {
     let mut process = scene.attach_by(later);
     process.settled().await;
     assert_eq!(process.count(|fact| matches!(fact, Fact::CommandEnded { .. })), 2);
+    assert_eq!(process.waits(EAST), None, "there is nothing left to wait for");
 }
 
 /// One page a look is progress, too.

@@ -136,9 +136,10 @@ impl Poller {
                     if let Some(facts) = tracker.give_up(self.means.clock.now()).filter(|_| refused) {
                         self.means.tell(Event::Facts(facts));
                         self.trackers.remove(at);
-                    } else {
-                        at += 1;
+                        // Nobody waits for it any more.
+                        continue;
                     }
+                    at += 1;
                     // The region is slowed down as a whole; what only one command has hides no other.
                     let whole = matches!(error, AwsError::Throttled(_) | AwsError::Expired(_));
                     trouble = Some(error);
