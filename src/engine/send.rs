@@ -144,27 +144,40 @@ fn rollout<'a>(means: &'a Means, send: &Send) -> Result<(&'a LanePlan, &'a Rollo
 pub(super) async fn reconcile(means: Means, send: Send, lost: Problem) -> Vec<Fact> {
     let fact = match search(&means, &send).await {
         Ok(Some(accepted)) => accepted_as(&send, accepted, true),
-        Ok(None) => Fact::SendUnknown {
-            problem: Problem::new(
-                Kind::Unexpected,
-                format!(
-                    "{} {}: it is unknown whether SSM has the command: {}; ListCommands did not show {} within {}",
-                    send.region,
-                    send.rollout,
-                    lost.what,
-                    send.token,
-                    crate::words::seconds(means.pace.visibility)
-                ),
-                "look for that Comment in Run Command's history; if it is not there, `A` in the console takes it as never sent",
-            ),
-            token: send.token,
-        },
-        Err(problem) => Fact::SendUnknown {
-            token: send.token,
-            problem,
-        },
+        Ok(None) => {
+            let window = crate::words::seconds(means.pace.visibility);
+            let why = format!("ListCommands did not show {} within {window}", send.token);
+            unknown(send, Kind::Unexpected, &lost, &why, LOOK)
+        }
+        // A search that came to no end says as little about the command as its lost answer.
+        Err(broken) => {
+            let why = format!("it cannot be looked for: {}", broken.what);
+            let remedy = format!("{AGAIN}; {LOOK}");
+            let remedy = match broken.remedy.as_str() {
+                "" => remedy,
+                first => format!("{first}; {remedy}"),
+            };
+            unknown(send, broken.kind, &lost, &why, &remedy)
+        }
     };
     vec![fact]
+}
+
+/// How the operator finds out what Quarterdeck could not.
+const LOOK: &str =
+    "look for that Comment in Run Command's history; if it is not there, `A` in the console takes it as never sent";
+/// Where the search broke off, another one may come to its end.
+const AGAIN: &str = "`quarterdeck attach` looks for the command again";
+
+fn unknown(send: Send, kind: Kind, lost: &Problem, why: &str, remedy: &str) -> Fact {
+    let what = format!(
+        "{} {}: it is unknown whether SSM has the command: {}; {why}",
+        send.region, send.rollout, lost.what
+    );
+    Fact::SendUnknown {
+        token: send.token,
+        problem: Problem::new(kind, what, remedy),
+    }
 }
 
 async fn search(means: &Means, send: &Send) -> Result<Option<Accepted>, Problem> {

@@ -65,6 +65,47 @@ async fn a_search_that_is_throttled_and_shown_nothing_at_first_goes_on() {
     scene.sent_once(&process.state);
 }
 
+/// A search that AWS refuses finds nothing out. It is said what is unknown, why, and who can find out; whoever takes the
+/// deployment up looks again.
+#[tokio::test]
+async fn a_search_that_is_refused_leaves_the_send_unknown_until_the_next_one() {
+    let scene = Scene::set(TINY).await;
+    let mut process = scene.planned().await;
+    let faults = scene.rehearsal.faults();
+    faults.add(Rule::on("SendCommand", Act::ResetAfter).times(1));
+    // The other command is followed by the same list, and waits.
+    let refused = faults.add(Rule::on("ListCommands", Act::Denied));
+    process.act(Action::Start);
+    let is_unknown = |fact: &Fact| matches!(fact, Fact::SendUnknown { .. });
+    process
+        .until("the unknown send", |process| process.count(is_unknown) == 1)
+        .await;
+    let problem = process.facts.iter().find_map(|recorded| match &recorded.fact {
+        Fact::SendUnknown { token, problem } => Some((token.clone(), problem.clone())),
+        _ => None,
+    });
+    let (lost, problem) = problem.expect("it was counted");
+    for word in [
+        "it is unknown whether SSM has the command",
+        "SendCommand",
+        "lost the connection",
+        "cannot be looked for",
+        "is not allowed",
+        lost.as_str(),
+    ] {
+        assert!(problem.what.as_str().contains(word), "{word}: {problem}");
+    }
+    for word in ["allow it", "`quarterdeck attach`", "takes it as never sent"] {
+        assert!(problem.remedy.as_str().contains(word), "{word}: {problem}");
+    }
+    process.leave().await;
+    faults.end(refused);
+    let mut process = scene.attach();
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+    assert_eq!(scene.requests("SendCommand").len(), 2, "nothing was sent again");
+    scene.sent_once(&process.state);
+}
+
 /// Nobody knows whether it took place, so the operator is asked. It is not sent again before the operator says that it
 /// never did; then it goes out under another token.
 #[tokio::test]
