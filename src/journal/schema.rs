@@ -89,7 +89,15 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, Problem> {
     let open = |uri: &str, flags: OpenFlags| -> rusqlite::Result<(Connection, i64)> {
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let found = version(&connection)?;
+        let found = version(&connection).or_else(|error| {
+            // A file that is shorter than its header says is refused as a whole, except to who asks for this: what is left
+            // of it can be read then, and the connection cannot write.
+            if error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) {
+                return Err(error);
+            }
+            connection.pragma_update(None, "writable_schema", true)?;
+            version(&connection)
+        })?;
         Ok((connection, found))
     };
     let name = path.to_string_lossy();

@@ -597,6 +597,34 @@ fn what_a_damaged_page_does_not_hold_is_read_from_both_ends() {
     assert_eq!((numbers.first(), numbers.last()), (Some(&1), Some(&(count as u64))));
 }
 
+/// The end of a copy that broke off, or of a file system that did, is gone; the beginning is not.
+#[test]
+fn a_journal_that_was_cut_short_is_read_as_far_as_it_goes() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (id, count) = long(dir.path());
+    let path = dir.path().join(FILE);
+    let mut bytes = std::fs::read(&path).expect("reads");
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&path, &bytes).expect("writes");
+    let problem = Journal::open(dir.path()).err().expect("nobody writes to it");
+    assert!(problem.what.as_str().contains("is damaged"), "{problem}");
+    assert!(problem.remedy.as_str().contains("journal export"), "{problem}");
+    let archive = Archive::open(dir.path()).expect("its first pages are whole");
+    let health = archive.health();
+    let told: Vec<String> = health.troubles.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("is damaged")), "{told:#?}");
+    assert!(told.iter().any(|told| told.contains("are missing")), "{told:#?}");
+    assert!(archive.damage().is_some());
+    let facts = archive.salvage_one(id).facts;
+    assert!(
+        facts.len() < count && facts.len() > count / 4,
+        "{} of {count}",
+        facts.len()
+    );
+    assert!(facts.iter().map(|fact| fact.seq).eq(1..=facts.len() as u64));
+    assert_eq!(std::fs::read(&path).expect("reads"), bytes, "it is left alone");
+}
+
 #[test]
 fn a_lost_fact_and_one_of_another_version_are_told_as_such() {
     let dir = tempfile::tempdir().expect("a temporary folder");
