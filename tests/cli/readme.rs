@@ -4,6 +4,7 @@
 //! `UPDATE_README=1 cargo test --test cli readme` makes the tables anew.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clap::CommandFactory;
@@ -334,4 +335,37 @@ fn pascal(name: &str) -> String {
         Some(format!("{}{}", letters.next()?.to_ascii_uppercase(), letters.as_str()))
     });
     words.collect()
+}
+
+/// Somebody on call looks for the words that are on the screen.
+#[test]
+fn what_is_seen_when_something_fails_is_in_the_programs_own_words() {
+    let text = readme();
+    let (_, section) = text.split_once("\n## When something fails\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("and its end");
+    let mut sources = String::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    let mut seen = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let what = row.split(" | ").nth(1).expect("a second column");
+        // What the program fills in is left out.
+        for words in what.split('`').skip(1).step_by(2).flat_map(|said| said.split('…')) {
+            let words = words.trim();
+            assert!(sources.contains(words), "nothing says `{words}`: {row}");
+            seen += usize::from(!words.is_empty());
+        }
+    }
+    assert!(seen > 15, "only {seen} were found");
+}
+
+/// All of the program's source text but the stand-ins'.
+fn gather(dir: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("rehearsal") {
+            gather(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(&path).expect("a text"));
+        }
+    }
 }
