@@ -170,12 +170,24 @@ async fn a_lost_answer_is_unknown_and_the_command_is_not_sent_again() {
         headers: vec![("connection", "close".to_owned())],
         body: String::new(),
     };
+    let portal = Reply::Raw {
+        status: 200,
+        headers: vec![("content-type", "text/html".to_owned())],
+        body: "<html>Log in to the network</html>".to_owned(),
+    };
+    let nothing = Reply::Raw {
+        status: 200,
+        headers: vec![],
+        body: "{}".to_owned(),
+    };
     for (name, reply) in [
         ("closed after the request", Reply::Close),
         ("no answer", Reply::Hang),
         ("a proxy's page", html),
         ("half an answer", half),
         ("an empty answer", cut),
+        ("a network's login page", portal),
+        ("an answer without a command", nothing),
     ] {
         let server = Server::start(move |_, _| reply.clone()).await;
         let error = server.ports("lost-1").await.ssm.send(&request()).await.expect_err(name);
