@@ -135,7 +135,7 @@ pub const BINDINGS: &[Binding] = &[
         [ch('b')],
         &[Lanes, Lane, Log],
         "build again",
-        "start the failed build again"
+        "start the build again that failed or whose image is lost"
     ),
     bind!(
         C::RetryPush,

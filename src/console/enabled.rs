@@ -23,7 +23,9 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
         Command::RetryLane => acts && lane_of(view).is_some_and(|lane| figures::failed(state, Some(lane)) > 0),
         Command::RetryFailed => acts && figures::failed(state, None) > 0,
         Command::RetryAll => acts && state.counts().unsuccessful() > 0,
-        Command::RetryBuild => acts && build(view, state).is_some_and(build_stopped),
+        Command::RetryBuild => {
+            acts && build(view, state).is_some_and(|build| build_stopped(build) || may_be_lost(state, build))
+        }
         // Without its image a lane has nothing to push: building again goes on with the push by itself.
         Command::RetryPush => {
             acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane))
@@ -167,6 +169,18 @@ pub(super) fn build<'a>(view: &View, state: &'a State) -> Option<&'a BuildState>
 
 fn build_stopped(build: &BuildState) -> bool {
     matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Cancelled)
+}
+
+/// Whether pushes failed and none went well: the engine may have lost the image, and only a build brings it back.
+fn may_be_lost(state: &State, build: &BuildState) -> bool {
+    let mut pushes = state
+        .lanes
+        .iter()
+        .filter(|lane| lane.build.as_ref() == Some(&build.id))
+        .map(|lane| &lane.push);
+    let failed = |push: &PushPhase| matches!(push, PushPhase::Failed(_));
+    let stopped = |push: &PushPhase| failed(push) || matches!(push, PushPhase::Cancelled);
+    matches!(build.phase, BuildPhase::Succeeded { .. }) && pushes.clone().any(failed) && pushes.all(stopped)
 }
 
 fn push_stopped(state: &State, lane: &LaneState) -> bool {

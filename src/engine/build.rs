@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::means::Means;
 use super::ports::{BuildFailure, BuildSpec, Context, ContextSpec};
 use crate::names::BuildId;
-use crate::plan::{BuildPlan, Source};
+use crate::plan::{BuildPlan, EngineInfo, Source};
 use crate::problem::{Kind, Problem};
 use crate::state::{Fact, Step};
 
@@ -115,7 +115,7 @@ async fn spec(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Resul
     labels
         .entry(REVISION.to_owned())
         .or_insert_with(|| means.plan.commit.id.as_str().to_owned());
-    let engine = means.plan.engine.as_ref().ok_or_else(|| unplanned(&plan.id))?;
+    let engine = engine(means, plan).await?;
     Ok(BuildSpec {
         build: plan.id.clone(),
         builder: engine.builder,
@@ -128,6 +128,24 @@ async fn spec(means: &Means, plan: &BuildPlan, log: std::path::PathBuf) -> Resul
         credentials: credentials(means, plan).await,
         log,
     })
+}
+
+/// The engine that builds. Where a deployment is taken up it may be another one than the plan was made with, and have
+/// another builder; one that builds for another platform would send the hosts an image that was never agreed to.
+async fn engine(means: &Means, plan: &BuildPlan) -> Result<EngineInfo, Problem> {
+    let planned = means.plan.engine.as_ref().ok_or_else(|| unplanned(&plan.id))?;
+    let engine = means.outside.docker.info().await?;
+    if plan.platform.is_some() || engine.platform == planned.platform {
+        return Ok(engine);
+    }
+    Err(Problem::new(
+        Kind::Build,
+        format!(
+            "the plan is for {}, which the Docker Engine at {} had, and the one at {} builds for {}",
+            planned.platform, planned.host, engine.host, engine.platform
+        ),
+        "take the deployment up where its engine answers (DOCKER_HOST), or deploy anew from here",
+    ))
 }
 
 /// Logins for the registries of the build's own regions, in case its `FROM` names one of them. A login that fails is

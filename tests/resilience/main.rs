@@ -6,6 +6,7 @@
 
 mod adopted;
 mod cancelling;
+mod engines;
 mod journal;
 mod lists;
 mod lost_answers;

@@ -126,7 +126,8 @@ impl Scene {
         self.folder.path().join("state")
     }
 
-    fn connect(&self) -> Connect {
+    /// The ways out of the machine.
+    pub fn connect(&self) -> Connect {
         let machine = Machine {
             registry: Arc::new(Ecr(self.rehearsal.clone())),
             clock: Clock::default(),

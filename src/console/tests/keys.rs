@@ -248,6 +248,29 @@ fn a_lane_whose_build_was_cancelled_builds_again_before_it_pushes() {
 }
 
 #[test]
+fn an_image_that_the_engine_may_have_lost_is_built_again() {
+    let failed = |lanes: usize| {
+        let mut story = Story::start(plan(2, 14)).build_half().built().push_half();
+        for lane in 0..lanes {
+            story.tell(Fact::PushFailed {
+                region: region(lane),
+                problem: Problem::new(
+                    Kind::Build,
+                    "the engine does not have the image any more",
+                    "build it again",
+                ),
+            });
+        }
+        Harness::new(story, 80, 24)
+    };
+    assert_eq!(failed(1).press("b"), [], "the other push goes on with it");
+    let mut both = failed(2);
+    let text = both.text();
+    assert!(text.contains("b build again  p push again"), "{text}");
+    assert!(matches!(actions(both.press("b"))[..], [Action::RetryBuild(_)]));
+}
+
+#[test]
 fn an_unknown_send_stays_in_sight_after_a_later_one() {
     let mut story = rolling().finished();
     let token = Token::new("qd:a1b2c3d4:lost");

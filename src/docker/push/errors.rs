@@ -104,7 +104,7 @@ impl Target<'_> {
             Sort::NoImage => PushFailure::Final(self.problem(
                 Kind::Build,
                 &format!("failed: the engine does not have the image any more ({quoted})"),
-                "build it again",
+                "build it again in the console, or deploy again",
             )),
             Sort::PlainHttp => PushFailure::Final(self.problem(
                 Kind::Config,
