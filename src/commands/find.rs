@@ -191,6 +191,8 @@ async fn remembered(access: &Access, plan: &Plan) -> Result<(Secrets, Vec<Proble
                 return Ok((adopted.secrets, notices.collect()));
             }
             Err(problem) if problem.kind == Kind::Config && looks < LOOKS => tokio::time::sleep(LOOK).await,
+            // Another rehearsal's stand-ins answer, which know nothing of it.
+            Err(problem) if plan.rehearsal && problem.kind == Kind::Config => return Err(ended(&plan.id.short(), "")),
             // Whether a rehearsal's stand-ins are this deployment's has to be known. Nor is it any use to go on without
             // credentials.
             Err(problem) if plan.rehearsal || problem.kind != Kind::Unexpected => return Err(problem),

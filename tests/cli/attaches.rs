@@ -240,6 +240,12 @@ fn an_ended_rehearsal_cannot_be_attached_to_and_it_is_said_how_to_rehearse_that(
     let ran = shell.run(&format!("attach {id}"));
     ran.failed(8, "its hosts ended with the process that simulated them");
     ran.failed(8, "quarterdeck rehearse --serve");
+
+    // Another rehearsal's stand-ins have the same journal and know nothing of it.
+    let served = Served::start(&shell, "rehearse --serve --docker stand-in --speed 40 --hosts 16");
+    served
+        .run(&shell, &format!("attach {id}"), None)
+        .failed(8, "its hosts ended with the process that simulated them");
 }
 
 #[test]
