@@ -15,6 +15,7 @@ const REGIONS: usize = 3;
 
 /// ```text
 /// watched only: noor on bridge drives it · process 4242 · since 14:02:11 · q leaves it to them
+/// no word for 2m10s from the process that drives it
 /// nobody drives it · T takes over · process 4242 of noor on bridge is gone
 /// ```
 ///
@@ -25,7 +26,15 @@ pub(super) fn lines(ctx: &Ctx, columns: u16) -> Vec<Line<'static>> {
         Role::Drives | Role::Hears | Role::Reviews => Vec::new(),
         Role::Watches => {
             let text = words::join(&driven(ctx), width);
-            vec![Line::from(Span::styled(text, ctx.theme.attention))]
+            let mut lines = vec![Line::from(Span::styled(text, ctx.theme.attention))];
+            if let Some(silence) = ctx.state.silence(ctx.now) {
+                let text = format!(
+                    "no word for {} from the process that drives it",
+                    words::seconds(silence)
+                );
+                lines.push(Line::from(Span::styled(text, ctx.theme.attention)));
+            }
+            lines
         }
         Role::Orphaned => {
             let text = words::join(&orphaned(ctx), width.saturating_sub(2));

@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::plan::check::{Check, CheckState};
 use crate::state::live::Live;
 use crate::state::{Fact, HostState, HostStatus, LaneState, Output, Recorded, RolloutState, State, Verdict};
-use crate::words::{clock, names, plural};
+use crate::words::{clock, names, plural, seconds};
 
 /// Silence after which a line says that it is still at work; shorter than the patience of a CI system or a reader.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -48,6 +48,8 @@ pub(super) struct Plain {
     /// What was last said of a host that has a line of its own: the exit code comes after the state.
     named: HashMap<(CommandId, HostId), HostStatus>,
     outputs: usize,
+    /// Another process drives.
+    watching: bool,
 }
 
 /// Successes of one rollout that were not told yet.
@@ -84,15 +86,20 @@ impl Voice for Plain {
                 said.more.extend(moved.iter().map(super::run::moved_words));
                 (now, vec![said])
             }
-            Update::Watching(driver) => (now, vec![Said::new(None, format!("watching: {}", driver.what))]),
+            Update::Watching(driver) => {
+                self.watching = true;
+                (now, vec![Said::new(None, format!("watching: {}", driver.what))])
+            }
             Update::Orphaned => {
+                self.watching = false;
                 let text = "the process that drove this deployment is gone".to_owned();
                 (now, vec![Said::new(None, text)])
             }
-            Update::Driving => (
-                now,
-                vec![Said::new(None, "this process drives the deployment".to_owned())],
-            ),
+            Update::Driving => {
+                self.watching = false;
+                let text = "this process drives the deployment".to_owned();
+                (now, vec![Said::new(None, text)])
+            }
             Update::Notice(problem) => (now, vec![of_problem(problem)]),
             Update::Stopped(Some(problem)) => (now, vec![of_problem(problem)]),
             Update::Stopped(None) => (now, Vec::new()),
@@ -110,7 +117,12 @@ impl Voice for Plain {
         }
         if said.is_empty() && now.since(*self.said_at.get_or_insert(now)) >= SILENCE {
             said = if state.plan.is_some() {
-                heartbeat::lines(state, live, now)
+                let mut lines = heartbeat::lines(state, live, now);
+                if let Some(silence) = state.silence(now).filter(|_| self.watching) {
+                    let text = format!("no word for {} from the process that drives it", seconds(silence));
+                    lines.insert(0, Said::new(None, text));
+                }
+                lines
             } else if self.pending.is_empty() {
                 Vec::new()
             } else {

@@ -1,6 +1,7 @@
 //! Figures derived from the state: counts, stages, outcome, and who can be retried.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use super::{
     Attempt, BuildPhase, BuildState, HostState, HostStatus, LaneState, Outcome, Place, PushPhase, RolloutState,
@@ -10,6 +11,9 @@ use crate::names::{BuildId, CommandId, Digest, HostId, Millis, Region, RolloutNa
 use crate::plan::UNKNOWN;
 use crate::problem::{Kind, Problem};
 use crate::text::Clean;
+
+/// A driver that records nothing for longer is told of as silent.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How many hosts stand how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -293,6 +297,13 @@ impl State {
         } else {
             Stage::Done
         }
+    }
+
+    /// How long whoever drives it has recorded nothing, once that is long and something is under way: a step of the build or
+    /// the hosts may take their time, and the process may be suspended or out of reach of AWS.
+    pub fn silence(&self, now: Millis) -> Option<Duration> {
+        let silence = now.since(self.last_at?);
+        (self.settled.is_none() && silence >= SILENCE).then_some(silence)
     }
 
     /// Whether nothing is under way and nothing will start by itself.

@@ -53,6 +53,24 @@ fn a_watcher_is_told_who_drives_and_since_when_on_every_screen() {
 }
 
 #[test]
+fn a_watcher_is_told_when_the_driver_has_not_said_a_word_for_long() {
+    let mut harness = watching(rolling());
+    let last = harness.story.state.last_at.expect("something happened");
+    harness.story.now = last.since(at(0)).as_secs().cast_signed() + 59;
+    harness.draw();
+    assert!(!harness.text().contains("no word"), "{}", harness.text());
+    harness.story.now += 71;
+    harness.draw();
+    let said = "no word for 2m10s from the process that drives it";
+    assert!(harness.text().contains(said), "{}", harness.text());
+    let mut driving = attached(rolling(), 80, 24);
+    driving.told(Update::Driving);
+    driving.story.now += 130;
+    driving.draw();
+    assert!(!driving.text().contains("no word"), "{}", driving.text());
+}
+
+#[test]
 fn a_watcher_is_offered_what_looks_and_nothing_that_asks() {
     let mut harness = watching(rolling());
     let asks = [

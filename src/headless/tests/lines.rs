@@ -6,7 +6,7 @@ use crate::again::Again;
 use crate::console::tests::fixture::{Story, at, checks, host_id, plan};
 use crate::engine::Update;
 use crate::headless::{Format, Summary, Voice, replay};
-use crate::names::{CommitId, Region, RolloutName};
+use crate::names::{CommitId, Millis, Region, RolloutName};
 use crate::plan::UNKNOWN;
 use crate::plan::check::{Check, CheckState, Subject};
 use crate::problem::{Exit, Kind, Problem};
@@ -198,6 +198,25 @@ fn silence_is_broken_by_what_is_under_way() {
         "plain_silence_pushing",
         voice.tick(&story.state, &story.live, at(300)).join("\n")
     );
+}
+
+#[test]
+fn a_watcher_is_told_how_long_the_driver_has_been_silent() {
+    let mut voice = Format::Plain.voice();
+    let story = Story::start(plan(1, 6)).build_half();
+    hear(&mut *voice, &story);
+    let last = story.state.last_at.expect("something happened");
+    let (late, later) = (Millis(last.0 + 130_000), Millis(last.0 + 200_000));
+    let driver = Problem::new(Kind::Locked, "noor on bridge drives it", "wait");
+    voice.told(&Update::Watching(driver), &story.state, last);
+    let text = voice.tick(&story.state, &story.live, late).join("\n");
+    assert!(
+        text.contains("no word for 2m10s from the process that drives it"),
+        "{text}"
+    );
+    voice.told(&Update::Driving, &story.state, late);
+    let text = voice.tick(&story.state, &story.live, later).join("\n");
+    assert!(!text.is_empty() && !text.contains("no word"), "{text}");
 }
 
 #[test]
