@@ -67,7 +67,13 @@ impl Lines {
         let held = String::from_utf8_lossy(&self.held[..whole]);
         let text = mask.text(&held);
         let cut = text.floor_char_boundary(text.len().saturating_sub(mask.longest()));
-        line(&text[..cut], mask.block(&text[..cut]));
+        // However much a long secret makes this hold, the screen keeps short pieces.
+        let mut rest = &text[..cut];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(LINE_MAX));
+            line(piece, mask.block(piece));
+            rest = after;
+        }
         self.held = [&text.as_bytes()[cut..], &self.held[whole..]].concat();
     }
 }
@@ -135,6 +141,20 @@ mod tests {
         lines.finish(&mask, |line| seen += line.as_str().len());
         assert_eq!(seen, 100 * 64 * 1024);
         assert!(longest < 8 * LINE_MAX, "{longest} bytes were held");
+    }
+
+    #[test]
+    fn a_long_secret_makes_no_long_pieces() {
+        let secret = "ü".repeat(32 * 1024);
+        let mask = Mask::new(&[SecretString::from(secret.as_str())]);
+        let text = format!("{}{secret}{}", "ä".repeat(300_000), "ö".repeat(900_000));
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(8192).collect();
+        let out = lines(&chunks, &mask);
+        assert!(out[..out.len() - 1].iter().all(|piece| piece.len() <= LINE_MAX));
+        assert_eq!(
+            out.concat(),
+            format!("{}***{}", "ä".repeat(300_000), "ö".repeat(900_000))
+        );
     }
 
     #[test]
