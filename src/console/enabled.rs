@@ -4,9 +4,7 @@ use super::figures;
 use super::host_list::host_at;
 use super::keymap::Command;
 use super::view::{Dialog, HostAt, Item, ListScope, Readiness, Role, Screen, View, items};
-use crate::state::{
-    BuildPhase, BuildState, LaneState, PushPhase, RolloutState, SendPhase, SendState, Stage, State, TagPhase,
-};
+use crate::state::{BuildPhase, BuildState, LaneState, PushPhase, RolloutState, SendPhase, SendState, State};
 
 /// Whether `command` does something on this screen now.
 pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
@@ -26,14 +24,11 @@ pub(super) fn is_enabled(command: Command, view: &View, state: &State) -> bool {
         Command::RetryBuild => {
             acts && build(view, state).is_some_and(|build| build_stopped(build) || may_be_lost(state, build))
         }
-        // Without its image a lane has nothing to push: building again goes on with the push by itself.
-        Command::RetryPush => {
-            acts && lane(view, state).is_some_and(|lane| push_stopped(state, lane))
-                && !build(view, state).is_some_and(build_stopped)
-        }
+        Command::RetryPush => acts && lane(view, state).is_some_and(|lane| state.can_push_again(lane)),
         Command::Resend => acts && rollout(view, state).is_some_and(RolloutState::can_be_resent),
         Command::Abandon => acts && rollout(view, state).is_some_and(|rollout| unknown_send(rollout).is_some()),
-        Command::Cancel => acts && !state.is_quiet(),
+        // A retry that waits for credentials has not opened anything yet.
+        Command::Cancel => acts && (!state.is_quiet() || state.lanes.iter().any(|lane| lane.waits.is_some())),
         Command::TakeOver => view.role == Role::Orphaned,
         Command::Mark | Command::MarkRange | Command::MarkAll | Command::Sort => !view.hosts.index.rows().is_empty(),
         Command::ClearMarks => !view.marks.is_empty(),
@@ -181,12 +176,6 @@ fn may_be_lost(state: &State, build: &BuildState) -> bool {
     let failed = |push: &PushPhase| matches!(push, PushPhase::Failed(_));
     let stopped = |push: &PushPhase| failed(push) || matches!(push, PushPhase::Cancelled);
     matches!(build.phase, BuildPhase::Succeeded { .. }) && pushes.clone().any(failed) && pushes.all(stopped)
-}
-
-fn push_stopped(state: &State, lane: &LaneState) -> bool {
-    let push = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled);
-    let tag = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
-    (push || tag || lane.cancelled) && state.stage(lane) == Stage::Halted
 }
 
 /// The send of which nobody knows whether it took place.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::view::Item;
-use crate::state::{BuildPhase, LaneState, PushPhase, RolloutState, SendPhase, State, TagPhase, Verdict};
+use crate::state::{BuildPhase, LaneState, PushPhase, RolloutState, State, TagPhase, Verdict};
 use crate::text::Clean;
 
 /// Hosts that ended in the same way without success.
@@ -85,11 +85,5 @@ pub(super) fn lanes_in_need(state: &State) -> usize {
 
 /// Whether a lane cannot go on without the operator.
 pub(super) fn needs_a_word(lane: &LaneState) -> bool {
-    let unknown = |rollout: &RolloutState| {
-        rollout
-            .sends
-            .iter()
-            .any(|send| matches!(send.phase, SendPhase::Unknown(_)))
-    };
-    lane.waits.is_some() || lane.rollouts.iter().any(unknown)
+    lane.waits.is_some() || lane.rollouts.iter().any(RolloutState::has_unknown_send)
 }

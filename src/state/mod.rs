@@ -8,6 +8,7 @@ pub mod fact;
 mod figures;
 mod fold;
 pub mod live;
+mod redo;
 pub mod status;
 
 use std::collections::HashMap;

@@ -271,6 +271,21 @@ fn an_image_that_the_engine_may_have_lost_is_built_again() {
 }
 
 #[test]
+fn a_retry_that_waits_for_credentials_can_be_taken_back() {
+    let mut harness = finished();
+    harness.press("X");
+    assert!(harness.text().contains("nothing is under way"), "{}", harness.text());
+    let mut story = rolling().finished();
+    story.tell(Fact::LaneWaits {
+        region: region(1),
+        problem: Problem::new(Kind::Credentials, "the credentials are expired", "log in"),
+    });
+    let mut harness = Harness::new(story, 80, 24);
+    harness.press("X down");
+    assert_eq!(actions(harness.press("enter")), [Action::Cancel(Scope::All)]);
+}
+
+#[test]
 fn an_unknown_send_stays_in_sight_after_a_later_one() {
     let mut story = rolling().finished();
     let token = Token::new("qd:a1b2c3d4:lost");

@@ -235,10 +235,8 @@ impl Drive {
         let work = Work::Push(region.clone());
         let reopen = lane.cancelled;
         let push_again = matches!(lane.push, PushPhase::Failed(_) | PushPhase::Cancelled);
-        let push_waits = reopen && matches!(lane.push, PushPhase::Waiting);
         let pushed = matches!(lane.push, PushPhase::Succeeded { .. });
         let tags_again = pushed && lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
-        let goes_on = reopen && pushed;
         let planned = self.means.plan.lane(&region);
         let has_image = planned.is_some_and(|lane| lane.already.is_some())
             || lane.build.as_ref().is_none_or(|id| self.state.image(id).is_some());
@@ -252,15 +250,15 @@ impl Drive {
             );
             return Ok(());
         }
-        if !(push_again || push_waits || tags_again || goes_on) {
+        if !has_image && (push_again || unbuilt) {
+            self.refuse(format!("{region}: there is no image to push"), "retry its build");
+            return Ok(());
+        }
+        if !self.state.can_push_again(lane) {
             self.refuse(
                 format!("{region}: its push did not fail, so there is nothing to push again"),
                 "",
             );
-            return Ok(());
-        }
-        if !has_image && (push_again || unbuilt) {
-            self.refuse(format!("{region}: there is no image to push"), "retry its build");
             return Ok(());
         }
         if reopen || tags_again {
