@@ -28,7 +28,8 @@ impl Mask {
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         let mut values: Vec<String> = secrets
             .into_iter()
-            .flat_map(|secret| forms(secret.expose_secret()))
+            .flat_map(|secret| lines(secret.expose_secret()))
+            .flat_map(forms)
             .collect();
         values.sort_unstable_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
         values.dedup();
@@ -104,23 +105,28 @@ impl Mask {
     }
 }
 
-/// How a secret may be written.
-fn forms(secret: &str) -> Vec<String> {
-    let json = serde_json::Value::from(secret).to_string();
+/// A secret and its lines. One that is hardly there, such as a brace, would be found in every text.
+fn lines(secret: &str) -> impl Iterator<Item = &str> {
+    let lines = secret.lines().map(str::trim);
+    std::iter::once(secret).chain(lines.filter(|line| line.chars().count() >= SHORT))
+}
+
+/// How a text may be written.
+fn forms(text: &str) -> Vec<String> {
+    let json = serde_json::Value::from(text).to_string();
     // Dockerfiles quote likewise.
     let json = &json[1..json.len() - 1];
     let mut forms = vec![
-        secret.to_owned(),
-        Clean::line(secret).into(),
+        text.to_owned(),
+        Clean::line(text).into(),
         json.to_owned(),
         in_ascii(json),
-        in_url(secret),
-        secret.replace('\'', r"'\''"),
+        in_url(text),
+        // What a shell that traces makes of a quote: bash, and the small ones.
+        text.replace('\'', r"'\''"),
+        text.replace('\'', r#"'"'"'"#),
     ];
     forms.retain(|form| !form.trim().is_empty());
-    // One that is hardly there, such as a brace, would be found in every text.
-    let lines = secret.lines().map(str::trim);
-    forms.extend(lines.filter(|line| line.chars().count() >= SHORT).map(str::to_owned));
     forms
 }
 
@@ -139,14 +145,14 @@ fn in_ascii(json: &str) -> String {
 }
 
 /// Percent-encoded, as a build's arguments go to the engine.
-fn in_url(secret: &str) -> String {
-    secret.bytes().fold(String::new(), |mut text, byte| {
+fn in_url(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut url, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            text.push(char::from(byte));
+            url.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            url.push_str(&format!("%{byte:02X}"));
         }
-        text
+        url
     })
 }
 
@@ -222,12 +228,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_known_as_json_urls_and_shells_write_it() {
-        let mask = mask(&["p@ß/w\"or'd"]);
+        let mask = mask(&["p@ß/w\"or'd\nsecond'line"]);
         for written in [
-            "p@ß/w\\\"or'd",
-            "p@\\u00df/w\\\"or'd",
-            "p%40%C3%9F%2Fw%22or%27d",
+            r#"p@ß/w\"or'd\nsecond'line"#,
+            r#"p@\u00df/w\"or'd\nsecond'line"#,
+            "p%40%C3%9F%2Fw%22or%27d%0Asecond%27line",
             r#"p@ß/w"or'\''d"#,
+            r#"second'"'"'line"#,
         ] {
             assert_eq!(mask.text(&format!("is {written}.")), "is ***.", "{written}");
         }

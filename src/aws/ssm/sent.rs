@@ -26,7 +26,7 @@ pub(super) fn command(command: &Command) -> Option<SentCommand> {
     };
     let parameters = command.parameters().into_iter().flatten().map(|(name, values)| {
         let values = values.iter().map(|value| SecretString::from(value.as_str()));
-        (name.clone(), values.collect())
+        (Clean::line(name).into(), values.collect())
     });
     let parameters: BTreeMap<String, Vec<SecretString>> = parameters.collect();
     let text =
