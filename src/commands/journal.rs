@@ -38,11 +38,13 @@ fn check(archive: &Archive, out: &mut dyn Write) -> Result<Exit, Failure> {
 /// error.
 fn export(archive: &Archive, id: Option<&str>, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut troubles = Vec::new();
-    let all = match id {
-        Some(id) => vec![archive.salvage_one(archive.find(id)?.id)],
-        None => archive.salvage(&mut troubles),
+    let ids = match id {
+        Some(id) => [archive.find(id)?.id].into(),
+        None => archive.known(&mut troubles),
     };
-    for salvaged in all {
+    // One after the other: a history may be larger than this machine's memory.
+    for id in ids {
+        let salvaged = archive.salvage(id);
         for fact in &salvaged.facts {
             writeln!(out, "{}", json_fact(salvaged.id, fact))?;
         }

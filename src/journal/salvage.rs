@@ -49,7 +49,8 @@ impl Archive {
     pub fn health(&self) -> Health {
         let mut health = Health::default();
         health.troubles.extend(self.complaints());
-        for salvaged in self.salvage(&mut health.troubles) {
+        for id in self.known(&mut health.troubles) {
+            let salvaged = self.salvage(id);
             health.deployments += 1;
             health.facts += salvaged.facts.len();
             health.troubles.extend(salvaged.troubles);
@@ -100,18 +101,18 @@ impl Archive {
         }
     }
 
-    /// Everything that can be read, oldest deployment first; `troubles` gets what keeps whole deployments from being found.
-    pub fn salvage(&self, troubles: &mut Vec<Problem>) -> Vec<Salvaged> {
+    /// Every deployment of which something can be read, the oldest first; `troubles` gets what keeps others from being found.
+    pub fn known(&self, troubles: &mut Vec<Problem>) -> BTreeSet<DeploymentId> {
         let Some(connection) = self.connection() else {
-            return Vec::new();
+            return BTreeSet::new();
         };
         let (ids, broken) = deployments(connection);
         troubles.extend(broken.map(|error| self.problem(&error)));
-        ids.into_iter().map(|id| self.salvage_one(id)).collect()
+        ids
     }
 
-    /// What can be read of one deployment.
-    pub fn salvage_one(&self, id: DeploymentId) -> Salvaged {
+    /// What can be read of a deployment.
+    pub fn salvage(&self, id: DeploymentId) -> Salvaged {
         let mut salvaged = Salvaged {
             id,
             facts: Vec::new(),

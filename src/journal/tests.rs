@@ -587,7 +587,7 @@ fn what_a_damaged_page_does_not_hold_is_read_from_both_ends() {
     let told: Vec<String> = health.troubles.iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|told| told.contains("is damaged")), "{told:#?}");
     assert!(told.iter().any(|told| told.contains("are missing")), "{told:#?}");
-    let salvaged = archive.salvage_one(id);
+    let salvaged = archive.salvage(id);
     let numbers: Vec<u64> = salvaged.facts.iter().map(|fact| fact.seq).collect();
     assert!(
         numbers.len() < count && numbers.len() > count / 2,
@@ -615,7 +615,7 @@ fn a_journal_that_was_cut_short_is_read_as_far_as_it_goes() {
     assert!(told.iter().any(|told| told.contains("is damaged")), "{told:#?}");
     assert!(told.iter().any(|told| told.contains("are missing")), "{told:#?}");
     assert!(archive.damage().is_some());
-    let facts = archive.salvage_one(id).facts;
+    let facts = archive.salvage(id).facts;
     assert!(
         facts.len() < count && facts.len() > count / 4,
         "{} of {count}",
@@ -635,7 +635,7 @@ fn a_lost_fact_and_one_of_another_version_are_told_as_such() {
                UPDATE fact SET json = '{\"fact\":\"sails-set\"}' WHERE seq = 12;";
     connection.execute_batch(sql).expect("writes");
     drop(connection);
-    let salvaged = Archive::open(dir.path()).expect("opens").salvage_one(id);
+    let salvaged = Archive::open(dir.path()).expect("opens").salvage(id);
     assert_eq!(salvaged.facts.len(), count - 4);
     let told: Vec<String> = salvaged.troubles.iter().map(ToString::to_string).collect();
     for part in [
