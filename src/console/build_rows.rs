@@ -1,10 +1,9 @@
 //! A lane's build: steps, context, what the builder says.
 
-use super::lane_rows::{Row, Rows};
-use super::{bar, theme, words};
+use super::lane_rows::Rows;
+use super::{theme, words};
 use crate::state::live::{LiveBuild, StepPhase};
 use crate::state::{BuildPhase, BuildState, Step};
-use ratatui::text::Span;
 
 /// Log lines of a failed step on the zoomed page.
 const TAIL: usize = 12;
@@ -115,13 +114,7 @@ fn running(rows: &mut Rows, build: &BuildState, live: Option<&LiveBuild>) {
     for (what, (done, total)) in live.transfers.iter().filter(|(_, (done, total))| done < total) {
         let text = format!("{what} {} of {}", words::bytes(*done), words::bytes(*total));
         rows.sub(3, &text, theme.quiet);
-        rows.push(Row::new(
-            3,
-            vec![
-                Span::raw("  "),
-                bar::gauge(*done, *total, rows.width.saturating_sub(4), theme),
-            ],
-        ));
+        rows.gauge(3, *done, *total);
     }
     let show = if rows.full { TAIL } else { 2 };
     for line in live.log.iter().skip(live.log.len().saturating_sub(show)) {
