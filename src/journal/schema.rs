@@ -59,7 +59,9 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Problem> {
         .mode(0o600)
         .open(path)
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::PermissionDenied if path.exists() => cannot_use("read and write", path, &error),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::IsADirectory if path.exists() => {
+                cannot_use("read and write", path, &error)
+            }
             _ => cannot_write(path, &error),
         })?;
     let prepare = || -> rusqlite::Result<(Connection, i64)> {
@@ -157,10 +159,15 @@ fn not_newer(path: &Path, found: i64) -> Result<(), Problem> {
 }
 
 fn cannot_use(how: &str, path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    let remedy = if path.is_dir() {
+        "move that folder aside, or name another state folder with --state-dir"
+    } else {
+        "let yourself read and write it (`ls -l` shows who may), or name another folder with --state-dir"
+    };
     Problem::new(
         Kind::Config,
         format!("cannot {how} the journal {}: {error}", path.display()),
-        "let yourself read and write it (`ls -l` shows who may), or name another folder with --state-dir",
+        remedy,
     )
 }
 

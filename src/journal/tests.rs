@@ -473,6 +473,19 @@ fn a_damaged_database_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_folder_in_the_journals_place_is_told_as_one() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(dir.path().join(FILE)).expect("is made");
+    for problem in [
+        Journal::open(dir.path()).err().expect("cannot be opened"),
+        Archive::open(dir.path()).err().expect("cannot be read"),
+    ] {
+        assert!(problem.what.as_str().contains("Is a directory"), "{problem}");
+        assert!(problem.remedy.as_str().contains("move that folder aside"), "{problem}");
+    }
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_not_touched() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     drop(Journal::open(dir.path()).expect("opens"));
