@@ -72,6 +72,7 @@ fn drive(
         notices.extend(plan.elsewhere());
     }
     let attach = engine::Attach {
+        plan: plan.clone(),
         facts: found.facts,
         secrets: found.secrets,
         notices,

@@ -29,6 +29,8 @@ const STALE: Duration = Duration::from_secs(30 * 60);
 /// What an engine needs to take up a deployment.
 #[derive(Clone)]
 pub struct Attach {
+    /// What was to be done, as its first fact says.
+    pub plan: Arc<Plan>,
     /// All of its facts so far.
     pub facts: Vec<Recorded>,
     /// The secrets that its plan names, from the present configuration.
@@ -134,13 +136,7 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     for notice in &attach.notices {
         ends.say(Update::Notice(notice.clone()));
     }
-    let plan = state.plan.clone().ok_or_else(|| {
-        Problem::new(
-            Kind::Unexpected,
-            "the deployment's journal does not begin with its plan",
-            "it cannot be taken up; `quarterdeck journal check` says what is wrong with the journal",
-        )
-    })?;
+    let plan = Arc::clone(&attach.plan);
     let Some(mut claim) = claim(&attach, &plan, &mut state, &mut ends).await? else {
         return Ok(());
     };

@@ -213,8 +213,10 @@ impl Scene {
 
     /// The same over these connections.
     pub fn attach_through(&self, connect: Connect, clock: Clock) -> Process {
+        let facts = self.facts();
         Process::of(attach(Attach {
-            facts: self.facts(),
+            plan: plan_of(&facts),
+            facts,
             secrets: Secrets::of(&self.config),
             notices: Vec::new(),
             connect,
@@ -237,8 +239,10 @@ impl Scene {
     pub async fn adopt(&self, adopted: Adopted) -> Process {
         let journal = self.journal();
         let facts = journal.append(adopted.deployment, adopted.facts).await;
+        let facts = facts.expect("the facts are taken");
         Process::of(attach(Attach {
-            facts: facts.expect("the facts are taken"),
+            plan: plan_of(&facts),
+            facts,
             secrets: adopted.secrets,
             notices: Vec::new(),
             connect: self.connect(),
@@ -322,6 +326,10 @@ impl Scene {
             assert!(unique.is_subset(&tokens), "{unique:?} were sent, {tokens:?} were meant");
         }
     }
+}
+
+fn plan_of(facts: &[Recorded]) -> Arc<Plan> {
+    State::replay(facts).plan.expect("the plan comes first")
 }
 
 fn driver(pid: u32) -> Driver {

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use quarterdeck::aws::{Patience, Realm, connect_through};
 use quarterdeck::engine::{Attach, Connect, Guards, Handle, Outside, Pace, Secrets, Setup, attach, launch};
 use quarterdeck::journal::{Archive, Journal};
-use quarterdeck::state::{Driver, Recorded};
+use quarterdeck::state::{Driver, Recorded, State};
 use quarterdeck::text::Clean;
 
 use crate::clock::Time;
@@ -232,6 +232,7 @@ impl Begin {
     fn attach(&self, dir: &Path, process: &Process, facts: Vec<Recorded>) -> Handle {
         let clock = self.clock();
         attach(Attach {
+            plan: State::replay(&facts).plan.expect("the plan comes first"),
             facts,
             secrets: Secrets::of(&self.config),
             notices: Vec::new(),
