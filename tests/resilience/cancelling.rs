@@ -345,3 +345,29 @@ async fn a_failed_build_whose_lanes_were_all_cancelled_is_built_again_for_them()
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
     assert_eq!(process.count(|fact| matches!(fact, Fact::LaneReopened { .. })), 2);
 }
+
+/// It has pushed, and was stopped before it told a host: a build for another lane is no word on that.
+#[tokio::test]
+async fn building_again_for_one_lane_does_not_start_another_that_has_pushed() {
+    let scene = Scene::set(SMALL).await;
+    let lost = PushFailure::Final(Problem::new(Kind::Build, "there is no such image", "build it again"));
+    *scene.hands.push_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost);
+    let mut process = scene.planned().await;
+    scene.rehearsal.faults().add(Rule::on("PutImage", Act::Throttle));
+    process.act(Action::Start);
+    process
+        .until("both pushes' ends", |process| {
+            let over = |fact: &Fact| matches!(fact, Fact::PushSucceeded { .. } | Fact::PushFailed { .. });
+            process.count(over) == 2
+        })
+        .await;
+    process.act(Action::Cancel(Scope::All));
+    assert_eq!(process.settled().await, Outcome::BuildFailed);
+    process.act(Action::RetryBuild(process.state.builds[0].id.clone()));
+    process.settled_again(2).await;
+    let [pushed, failed] = [true, false].map(|pushed| {
+        let mut lanes = process.state.lanes.iter();
+        lanes.find(|lane| lane.digest().is_some() == pushed).expect("it is there")
+    });
+    assert_eq!((pushed.cancelled, failed.cancelled), (true, false));
+}

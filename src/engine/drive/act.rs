@@ -219,7 +219,7 @@ impl Drive {
         let wanted = self.state.is_wanted(&id);
         let stopped = self.state.lanes.iter().filter(|lane| lane.cancelled && !wanted);
         let reopened = stopped
-            .filter(|lane| lane.build.as_ref() == Some(&id))
+            .filter(|lane| lane.build.as_ref() == Some(&id) && lane.digest().is_none())
             .map(|lane| Fact::LaneReopened {
                 region: lane.region.clone(),
             });
