@@ -367,7 +367,9 @@ async fn building_again_for_one_lane_does_not_start_another_that_has_pushed() {
     process.settled_again(2).await;
     let [pushed, failed] = [true, false].map(|pushed| {
         let mut lanes = process.state.lanes.iter();
-        lanes.find(|lane| lane.digest().is_some() == pushed).expect("it is there")
+        lanes
+            .find(|lane| lane.digest().is_some() == pushed)
+            .expect("it is there")
     });
     assert_eq!((pushed.cancelled, failed.cancelled), (true, false));
 }
