@@ -81,9 +81,7 @@ pub fn deployment(seed: u64, aloud: bool) -> (Told, Vec<Recorded>) {
         }
         let ended = scene.live(dir.path(), crashes, company);
         scene.world.book.check();
-        // Now and then longer than a deployment goes on by itself.
-        let away = if rng.u8(0..12) == 0 { 2 * 3_600_000 } else { 120_000 };
-        scene.time.pass(rng.i64(0..away));
+        scene.time.pass(rng.i64(0..120_000));
         let facts = facts(dir.path());
         checks::journal(&facts);
         checks::fleet(&scene.world, &scene.time, &scene.operator);
