@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::text::Clean;
@@ -11,6 +12,9 @@ use crate::text::Clean;
 const MASK: &str = "***";
 /// A value of fewer characters is hidden only where it is a word of its own: it would be found everywhere.
 const SHORT: usize = 4;
+
+/// What URLs write as it is not, as a build's arguments go to the engine.
+const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Bytes of a step's name that are kept: it goes into the journal.
 const TITLE_MAX: usize = 1000;
@@ -121,7 +125,7 @@ fn forms(text: &str) -> Vec<String> {
         Clean::line(text).into(),
         json.to_owned(),
         in_ascii(json),
-        in_url(text),
+        utf8_percent_encode(text, IN_URLS).to_string(),
         // What a shell that traces makes of a quote: bash, and the small ones.
         text.replace('\'', r"'\''"),
         text.replace('\'', r#"'"'"'"#),
@@ -141,18 +145,6 @@ fn in_ascii(json: &str) -> String {
             text.extend(escaped);
         }
         text
-    })
-}
-
-/// Percent-encoded, as a build's arguments go to the engine.
-fn in_url(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut url, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-        url
     })
 }
 

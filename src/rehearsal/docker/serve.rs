@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::StreamExt as _;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
@@ -18,7 +19,6 @@ use super::images::{Image, Images, with_tag};
 use super::push::{self, Push};
 use super::stage::architecture;
 use super::story::Story;
-use crate::rehearsal::registry::decode;
 
 /// The engine's version: the last before BuildKit.
 const VERSION: &str = "18.06.3-rehearsal";
@@ -58,13 +58,13 @@ async fn serve(State(desk): State<Desk>, request: Request) -> Response {
 
 async fn answer(desk: &Desk, request: Request) -> Result<Response, Refused> {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let path = decode(unversioned(request.uri().path()));
+    let path = percent_decode_str(unversioned(request.uri().path())).decode_utf8_lossy();
     let image = |end: &str| {
         path.strip_prefix("/images/")
             .and_then(|rest| rest.strip_suffix(end))
             .map(str::to_owned)
     };
-    match (request.method(), path.as_str()) {
+    match (request.method(), &*path) {
         (&Method::GET | &Method::HEAD, "/_ping") => Ok(plain("OK")),
         (&Method::GET, "/version") => Ok(respond(StatusCode::OK, &version())),
         (&Method::GET, "/info") => Ok(respond(StatusCode::OK, &info(desk))),
@@ -323,8 +323,7 @@ struct Query(Vec<(String, String)>);
 
 impl Query {
     fn parse(query: &str) -> Self {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        Self(pairs.map(|(name, value)| (decode(name), decode(value))).collect())
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {

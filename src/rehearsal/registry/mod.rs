@@ -25,7 +25,6 @@ use tokio::net::TcpSocket;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use faults::{RegistryFault, RegistryFaults, When};
-pub(super) use route::decode;
 
 use crate::names::{Millis, Region};
 use crate::rehearsal::ecr::store::{Admission, Store};
