@@ -92,6 +92,7 @@ pub(super) fn shown(view: &View, host: &HostState) -> Option<usize> {
 fn attempt_line(ctx: &Ctx, rollout: &RolloutState, at: usize, attempt: &Attempt, width: usize) -> Line<'static> {
     let send = rollout.sends.get(attempt.send);
     let command = match send.map(|send| &send.phase) {
+        Some(SendPhase::Refused(_)) if send.is_some_and(|send| send.stopped) => "  not sent".to_owned(),
         Some(SendPhase::Accepted { command, .. }) => format!("  command {command}"),
         Some(SendPhase::Intended) => "  being sent".to_owned(),
         Some(SendPhase::Refused(_)) => "  refused by SSM".to_owned(),

@@ -41,13 +41,13 @@ fn rollout(rows: &mut Rows, at: usize) {
         ("?", theme.attention)
     } else if rollout.is_over() {
         ("✓", theme.success)
-    } else if rollout.sends.is_empty() {
+    } else if rollout.is_unsent() {
         ("·", theme.quiet)
     } else {
         ("▸", theme.progress)
     };
     let hosts = words::plural(counts.total(), "host");
-    let said = if rollout.sends.is_empty() {
+    let said = if rollout.is_unsent() {
         vec![hosts, not_sent_yet(ctx.state.stage(lane)).to_owned()]
     } else if rollout.is_over() {
         vec![format!("{} of {hosts} succeeded", counts.succeeded)]
@@ -227,6 +227,15 @@ fn notes(rows: &Rows, at: usize) -> Vec<Note> {
                 notes.push((0, theme.failure, "no host has these tags: nothing ran".to_owned()));
             }
         }
+        SendPhase::Refused(problem) if send.stopped => {
+            notes.push((1, theme.attention, problem.what.as_str().to_owned()));
+            let next = if send.is_withdrawn() {
+                "it goes out once the deployment is taken up"
+            } else {
+                again_with(rollout)
+            };
+            notes.push((1, Style::new(), format!("→ {next}")));
+        }
         SendPhase::Refused(problem) => {
             notes.push((0, theme.failure, format!("SSM refused it: {}", problem.what)));
             notes.push((
@@ -309,7 +318,7 @@ fn poll(rows: &mut Rows) {
     if lane
         .rollouts
         .iter()
-        .all(|rollout| rollout.sends.is_empty() || rollout.is_over())
+        .all(|rollout| rollout.is_unsent() || rollout.is_over())
     {
         return;
     }

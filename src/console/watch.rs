@@ -139,7 +139,7 @@ fn unsent(state: &State, lane: &LaneState) -> usize {
         Stage::Building | Stage::Pushing | Stage::Tagging | Stage::RollingOut => lane
             .rollouts
             .iter()
-            .filter(|rollout| rollout.sends.is_empty())
+            .filter(|rollout| rollout.is_unsent())
             .map(|rollout| rollout.counts.total())
             .sum(),
         Stage::Done | Stage::Halted => 0,

@@ -96,7 +96,7 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
 /// was sent is followed all the same, and what waits for the operator's word anyway goes on waiting for it.
 fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
     let unsent = |lane: &&LaneState| {
-        let told = !lane.rollouts.is_empty() && lane.rollouts.iter().all(|rollout| !rollout.sends.is_empty());
+        let told = !lane.rollouts.is_empty() && lane.rollouts.iter().all(|rollout| !rollout.is_unsent());
         !lane.cancelled && !told && !matches!(state.stage(lane), Stage::Done | Stage::Halted)
     };
     let regions: Vec<Region> = state

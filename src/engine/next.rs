@@ -73,7 +73,7 @@ fn lane_step(plan: &Plan, state: &State, lane: &LaneState, busy: &impl Fn(&Work)
             let failed = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Failed(_)));
             let moved = lane.tags.iter().all(|tag| matches!(tag.phase, TagPhase::Moved { .. }));
             if moved {
-                let unsent = lane.rollouts.iter().filter(|rollout| rollout.sends.is_empty());
+                let unsent = lane.rollouts.iter().filter(|rollout| rollout.is_unsent());
                 steps.extend(unsent.map(|rollout| Step::Send(region.clone(), rollout.name.clone())));
             } else if !failed && !busy(&Work::Tags(region.clone())) {
                 steps.push(Step::Tags(region.clone()));

@@ -32,9 +32,15 @@ pub(super) async fn run(means: Means, send: Send, stop: CancellationToken) -> Ve
     let fact = match go_out(&means, &send, &stop).await {
         Ok(Outcome::Accepted(accepted)) => accepted_as(&send, accepted, false),
         Ok(Outcome::Lost(problem)) => return reconcile(means, send, problem).await,
+        Ok(Outcome::Stopped) => Fact::SendRefused {
+            problem: stopped(&send),
+            token: send.token,
+            stopped: true,
+        },
         Err(problem) => Fact::SendRefused {
             token: send.token,
             problem,
+            stopped: false,
         },
     };
     vec![fact]
@@ -44,6 +50,8 @@ enum Outcome {
     Accepted(Accepted),
     /// Nobody knows whether it took place.
     Lost(Problem),
+    /// It has not gone out, and will not.
+    Stopped,
 }
 
 /// Throttled and expired calls were refused, so they may go out again. Nothing else may.
@@ -60,7 +68,7 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
         if looked.is_none_or(|looked| looked.elapsed() >= 2 * means.pace.slowest) {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Err(stopped(send)),
+                () = stop.cancelled() => return Ok(Outcome::Stopped),
                 still = still_ours(means, send) => still?,
             }
             looked = Some(Instant::now());
@@ -73,7 +81,7 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
             }
             Err(error) => tokio::select! {
                 biased;
-                () = stop.cancelled() => return Err(stopped(send)),
+                () = stop.cancelled() => return Ok(Outcome::Stopped),
                 borne = patience.bear(error) => borne?,
             },
         }
@@ -82,7 +90,7 @@ async fn go_out(means: &Means, send: &Send, stop: &CancellationToken) -> Result<
 
 fn stopped(send: &Send) -> Problem {
     let what = format!("{} {}: stopped before its command went out", send.region, send.rollout);
-    Problem::new(Kind::Guard, what, "nothing ran; send it again to go on")
+    Problem::new(Kind::Guard, what, "nothing ran")
 }
 
 /// The hosts pull what the moving tags point at. Between their move and now there may be days, if another process left the

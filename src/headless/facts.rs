@@ -121,9 +121,18 @@ pub(super) fn said(fact: &Fact, state: &State) -> Option<Said> {
             let how = if *adopted { "found in SSM" } else { "taken by SSM" };
             of_send(state, token, format!("command {how}: {command}"), Vec::new())
         }
-        Fact::SendRefused { token, problem } => {
+        Fact::SendRefused {
+            token,
+            problem,
+            stopped,
+        } => {
             let (text, more) = problem_words(problem);
-            of_send(state, token, format!("command REFUSED: {text}"), more)
+            let said = if *stopped {
+                format!("command NOT SENT: {text}")
+            } else {
+                format!("command REFUSED: {text}")
+            };
+            of_send(state, token, said, more)
         }
         Fact::SendUnknown { token, problem } => {
             let (text, more) = problem_words(problem);

@@ -67,7 +67,7 @@ fn lane_lines(state: &State, lane: &LaneState, live: &Live, now: Millis, said: &
         Stage::Building | Stage::RollingOut | Stage::Done | Stage::Halted => {}
     }
     for rollout in &lane.rollouts {
-        if !rollout.sends.is_empty() && !rollout.is_over() {
+        if !rollout.is_unsent() && !rollout.is_over() {
             line(rollout_words(rollout, now));
         }
     }

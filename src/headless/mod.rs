@@ -81,5 +81,5 @@ trait Voice: Send {
 /// Whether a command was about to go to any host, so that something may go on without this process.
 pub fn was_sent(state: &State) -> bool {
     let mut rollouts = state.lanes.iter().flat_map(|lane| &lane.rollouts);
-    rollouts.any(|rollout| !rollout.sends.is_empty())
+    rollouts.any(|rollout| !rollout.is_unsent())
 }

@@ -170,12 +170,15 @@ pub enum Fact {
         /// Whether the answer was lost and the command found by its token.
         adopted: bool,
     },
-    /// SSM refused the command; nothing ran.
+    /// The command did not go out, or SSM refused it; nothing ran.
     SendRefused {
         /// Which send.
         token: Token,
         /// Why, and what to do.
         problem: Problem,
+        /// Whether it was stopped before it went out: on the operator's word, or since its process was to end.
+        #[serde(default)]
+        stopped: bool,
     },
     /// The answer was lost and no command with the token was found in the visibility window. It may exist all the same.
     SendUnknown {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Attempt, BuildPhase, BuildState, HostState, HostStatus, LaneState, Outcome, Place, PushPhase, RolloutState,
-    SendPhase, State, TagPhase, Verdict,
+    SendPhase, SendState, State, TagPhase, Verdict,
 };
 use crate::names::{BuildId, CommandId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::plan::UNKNOWN;
@@ -311,7 +311,7 @@ impl State {
         self.plan.is_some()
             && self.lanes.iter().all(|lane| {
                 let over = |rollout: &RolloutState| {
-                    rollout.sends.iter().all(super::SendState::is_over) && rollout.waiting_for_retry().next().is_none()
+                    rollout.sends.iter().all(SendState::is_over) && rollout.waiting_for_retry().next().is_none()
                 };
                 matches!(self.stage(lane), Stage::Done | Stage::Halted) && lane.rollouts.iter().all(over)
             })
@@ -482,16 +482,21 @@ impl RolloutState {
         last.max(u32::try_from(self.sends.len()).unwrap_or(u32::MAX))
     }
 
+    /// Whether its first command has yet to go out by itself.
+    pub fn is_unsent(&self) -> bool {
+        self.sends.iter().all(SendState::is_withdrawn)
+    }
+
     /// Whether something was sent and nothing more will come of any send.
     pub fn is_over(&self) -> bool {
-        !self.sends.is_empty() && self.sends.iter().all(super::SendState::is_over)
+        !self.is_unsent() && self.sends.iter().all(SendState::is_over)
     }
 
     /// Whether its first command can be sent again: nothing that was sent for it took place.
     ///
     /// Once SSM has taken a command, what did not succeed is a matter of a retry, which goes to those hosts alone.
     pub fn can_be_resent(&self) -> bool {
-        !self.sends.is_empty()
+        !self.is_unsent()
             && self
                 .sends
                 .iter()

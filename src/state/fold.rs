@@ -172,13 +172,21 @@ impl State {
                     };
                 }
             }
-            Fact::SendRefused { token, problem } => {
+            Fact::SendRefused {
+                token,
+                problem,
+                stopped,
+            } => {
                 self.unsend(
                     token,
                     SendPhase::Refused(problem.clone()),
                     Some(&HostStatus::NotSent),
                     at,
                 );
+                if let Some(place) = self.tokens.get(token).copied().filter(|_| *stopped) {
+                    self.send_mut(place).stopped = true;
+                    self.lanes[place.lane].rollouts[place.rollout].withdrawn(place.command);
+                }
             }
             Fact::SendUnknown { token, problem } => self.unsend(token, SendPhase::Unknown(problem.clone()), None, at),
             Fact::SendAbandoned { token } => {
@@ -330,6 +338,7 @@ impl State {
             cancel_intended: false,
             cancel_asked: false,
             cancel_problem: None,
+            stopped: false,
         });
         self.tokens.insert(
             token.clone(),
@@ -515,6 +524,17 @@ impl RolloutState {
         self.retry.waiting.extend(new);
     }
 
+    /// The hosts of a retry's command that was withdrawn wait for their turn again.
+    fn withdrawn(&mut self, send: usize) {
+        let withdrawn = &self.sends[send];
+        if let SendTo::Hosts(hosts) = &withdrawn.to
+            && withdrawn.is_withdrawn()
+        {
+            self.retry.sends.retain(|other| *other != send);
+            self.retry.waiting.splice(..0, hosts.iter().cloned());
+        }
+    }
+
     /// The attempt of `host` that belongs to the rollout's n-th send.
     fn attempt_mut(&mut self, host: &HostId, send: usize) -> Option<&mut Attempt> {
         let at = *self.index.get(host)?;
@@ -600,6 +620,7 @@ mod tests {
         story.tell(Fact::SendRefused {
             token,
             problem: crate::problem::Problem::new(crate::problem::Kind::Unexpected, "refused", "ask again"),
+            stopped: false,
         });
         let rollout = &story.state.lanes[0].rollouts[0];
         let host = rollout.host(&host_id(0, 0, 0)).expect("it is there");

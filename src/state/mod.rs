@@ -237,6 +237,8 @@ pub struct SendState {
     pub cancel_asked: bool,
     /// Why CancelCommand was refused, if it was.
     pub cancel_problem: Option<Problem>,
+    /// Whether it was stopped before it went out.
+    pub stopped: bool,
 }
 
 /// How a send stands.
@@ -255,7 +257,7 @@ pub enum SendPhase {
         /// SSM's closing words once it has ended.
         ended: Option<Clean>,
     },
-    /// SSM refused it; nothing ran.
+    /// SSM refused it, or it was stopped before it went out; nothing ran.
     Refused(Problem),
     /// Nobody knows whether SSM has it.
     Unknown(Problem),
@@ -270,6 +272,11 @@ impl SendState {
             SendPhase::Accepted { command, .. } => Some(command),
             SendPhase::Intended | SendPhase::Refused(_) | SendPhase::Unknown(_) | SendPhase::Abandoned => None,
         }
+    }
+
+    /// Whether it was stopped with its process, and not on the operator's word: whoever drives next sends anew.
+    pub fn is_withdrawn(&self) -> bool {
+        self.stopped && !self.cancel_intended
     }
 
     /// Whether nothing more will come of it by itself.

@@ -4,7 +4,7 @@ use quarterdeck::engine::Action;
 use quarterdeck::names::{Region, RolloutName};
 use quarterdeck::problem::Kind;
 use quarterdeck::rehearsal::faults::{Act, Rule};
-use quarterdeck::state::{Fact, Outcome};
+use quarterdeck::state::{Fact, Outcome, Selection};
 
 use crate::scene::{EAST, OHIO, SMALL, Scene, TINY};
 
@@ -201,7 +201,7 @@ async fn outputs_that_cannot_be_read_keep_nothing_from_its_end() {
     }
 }
 
-/// Every try was refused for want of credentials, so nobody has to wonder whether it went out.
+/// Every try was refused for want of credentials, so nobody has to wonder whether it went out: whoever is next sends it.
 #[tokio::test]
 async fn a_send_that_waits_for_credentials_when_its_process_leaves_is_known_not_to_have_gone_out() {
     let scene = Scene::set(TINY).await;
@@ -219,11 +219,37 @@ async fn a_send_that_waits_for_credentials_when_its_process_leaves_is_known_not_
     drop(process);
     scene.rehearsal.faults().end(rule);
     let mut process = scene.attach();
-    assert_eq!(process.settled().await, Outcome::SendFailed);
-    for name in ["ubuntu", "linux"] {
-        process.act(Action::Resend(Region::new(EAST), RolloutName::new(name)));
-    }
-    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(process.settled().await, Outcome::Succeeded);
     assert_eq!(scene.commands(EAST).len(), 2);
+    scene.sent_once(&process.state);
+}
+
+#[tokio::test]
+async fn a_retry_that_waits_for_credentials_when_its_process_leaves_goes_out_from_the_next_one() {
+    let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n";
+    let everybody_runs = [("max_errors = 0", "max_errors = \"100%\"")];
+    let scene = Scene::set_with(&format!("{TINY}{story}"), &everybody_runs).await;
+    let mut process = scene.planned().await;
+    process.act(Action::Start);
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let sent = scene.requests("SendCommand").len();
+    let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::Expired));
+    let everywhere = Selection::Failed(None);
+    process.act(Action::Retry {
+        set: process.state.retry_set(&everywhere),
+        despite_moved_tag: false,
+    });
+    process
+        .until("the wait", |process| {
+            process.waits(EAST).is_some() && scene.requests("SendCommand").len() > sent
+        })
+        .await;
+    process.leave().await;
+    assert_eq!(process.state.waiting_for_retry(), 1);
+    drop(process);
+    scene.rehearsal.faults().end(rule);
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(scene.commands(EAST).len(), 3);
     scene.sent_once(&process.state);
 }

@@ -39,7 +39,11 @@ fn unsent() -> Harness {
         });
         let problem = Problem::new(Kind::Unexpected, "SSM said no", "look in the SSM console");
         story.tell(if lane == 0 {
-            Fact::SendRefused { token, problem }
+            Fact::SendRefused {
+                token,
+                problem,
+                stopped: false,
+            }
         } else {
             Fact::SendUnknown { token, problem }
         });

@@ -188,7 +188,11 @@ fn a_refused_retry_does_not_offer_to_send_the_first_command_again() {
         to: SendTo::Hosts(vec![host_id(0, 0, 2)]),
     });
     let problem = Problem::new(Kind::Unexpected, "SSM said no", "look in the SSM console");
-    story.tell(Fact::SendRefused { token, problem });
+    story.tell(Fact::SendRefused {
+        token,
+        problem,
+        stopped: false,
+    });
     let mut harness = Harness::new(story, 80, 24);
     assert_eq!(
         harness.press("down down s"),

@@ -345,7 +345,7 @@ impl Drive {
         let taken_back = self.take_back(&lanes);
         for (region, only) in &lanes {
             let Some(lane) = self.state.lane(region) else { continue };
-            let unsent = lane.rollouts.iter().any(|rollout| rollout.sends.is_empty()) || lane.digest().is_none();
+            let unsent = lane.rollouts.iter().any(RolloutState::is_unsent) || lane.digest().is_none();
             if only.is_none() && unsent && !lane.cancelled {
                 facts.push(Fact::LaneCancelled { region: region.clone() });
             }

@@ -33,7 +33,7 @@ pub(super) fn fact(recorded: &Recorded) {
             adopted,
             ..
         } => info!(%token, %command, found = adopted, "SSM has the command"),
-        Fact::SendRefused { token, problem } => warn!(%token, %problem, "SSM refused the command"),
+        Fact::SendRefused { token, problem, .. } => warn!(%token, %problem, "the command did not go out"),
         Fact::SendUnknown { token, problem } => warn!(%token, %problem, "unknown whether SSM has the command"),
         Fact::SendAbandoned { token } => info!(%token, "send abandoned"),
         Fact::RetryIntended {

@@ -168,7 +168,11 @@ fn fact(input: &mut Unstructured) -> arbitrary::Result<Fact> {
             expires_at: None,
             adopted: bool::arbitrary(input)?,
         },
-        19 => Fact::SendRefused { token, problem },
+        19 => Fact::SendRefused {
+            token,
+            problem,
+            stopped: bool::arbitrary(input)?,
+        },
         20 => Fact::SendUnknown { token, problem },
         21 => Fact::SendAbandoned { token },
         22 => Fact::OutputRead {
