@@ -48,6 +48,8 @@ pub(super) struct Plain {
     /// What was last said of a host that has a line of its own: the exit code comes after the state.
     named: HashMap<(CommandId, HostId), HostStatus>,
     outputs: usize,
+    /// What holds up a push, as it was last said.
+    held_up: BTreeMap<Region, String>,
     /// Another process drives.
     watching: bool,
 }
@@ -108,7 +110,7 @@ impl Voice for Plain {
     }
 
     fn tick(&mut self, state: &State, live: &Live, now: Millis) -> Vec<String> {
-        let mut said: Vec<Said> = Vec::new();
+        let mut said = self.pushes(live);
         for ((region, rollout), tally) in &mut self.tallies {
             let due = tally.told_at.is_none_or(|at| now.since(at) >= TOGETHER);
             if tally.untold > 0 && due {
@@ -137,6 +139,20 @@ impl Voice for Plain {
 }
 
 impl Plain {
+    /// What holds up pushes, each time that it is something else: for how long follows the colon and is not said every second.
+    fn pushes(&mut self, live: &Live) -> Vec<Said> {
+        let mut said = Vec::new();
+        for (region, push) in &live.pushes {
+            let note = push.note.as_str();
+            let what = note.split(':').next().unwrap_or_default();
+            let before = self.held_up.insert(region.clone(), what.to_owned());
+            if !what.is_empty() && before.as_deref() != Some(what) {
+                said.push(Said::new(Some(region), format!("push: {note}")));
+            }
+        }
+        said
+    }
+
     /// Puts time and region in front.
     fn print(&mut self, at: Millis, said: Vec<Said>) -> Vec<String> {
         if !said.is_empty() {

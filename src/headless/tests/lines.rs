@@ -194,6 +194,12 @@ fn silence_is_broken_by_what_is_under_way() {
     );
     let story = story.built().push_half();
     hear(&mut *voice, &story);
+    // What holds a push up is not left for the next silence, and told once.
+    insta::assert_snapshot!(
+        "plain_push_held_up",
+        voice.tick(&story.state, &story.live, at(200)).join("\n")
+    );
+    assert_eq!(voice.tick(&story.state, &story.live, at(201)), Vec::<String>::new());
     insta::assert_snapshot!(
         "plain_silence_pushing",
         voice.tick(&story.state, &story.live, at(300)).join("\n")
