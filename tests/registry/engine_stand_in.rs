@@ -4,7 +4,7 @@ use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::models::BuildInfo;
 use bollard::query_parameters::{BuildImageOptionsBuilder, PushImageOptionsBuilder, TagImageOptionsBuilder};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use quarterdeck::plan::Mutability;
 use quarterdeck::rehearsal::docker::{DockerStandIn, FailingStep, Story, engine_answers};
 use quarterdeck::rehearsal::registry::{RegistryFault, When};
@@ -75,6 +75,16 @@ impl Bench {
     }
 
     async fn push(&self, scene: &Scene, repository: &str, password: &str) -> Result<Vec<String>, String> {
+        self.pushing(scene, repository, password).await.try_collect().await
+    }
+
+    /// The words of a push, as they come.
+    async fn pushing(
+        &self,
+        scene: &Scene,
+        repository: &str,
+        password: &str,
+    ) -> impl Stream<Item = Result<String, String>> + use<> {
         let reference = format!("{}/{repository}", scene.host());
         let options = TagImageOptionsBuilder::new().repo(&reference).tag("v1").build();
         self.docker
@@ -87,12 +97,20 @@ impl Bench {
             password: Some(password.to_owned()),
             ..DockerCredentials::default()
         };
-        let pushed = self.docker.push_image(&reference, Some(options), Some(credentials));
-        let events = pushed
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(events.into_iter().filter_map(|event| event.status).collect())
+        let events = self.docker.push_image(&reference, Some(options), Some(credentials));
+        events.filter_map(async |event| match event {
+            Ok(event) => event.status.map(Ok),
+            Err(error) => Some(Err(error.to_string())),
+        })
+    }
+}
+
+/// Reads until so many layers are told to wait for a slot.
+async fn until_waiting(push: &mut (impl Stream<Item = Result<String, String>> + Unpin), layers: usize) {
+    let mut waiting = 0;
+    while waiting < layers {
+        let status = push.next().await.expect("the push goes on").expect("it does not fail");
+        waiting += usize::from(status == "Waiting");
     }
 }
 
@@ -261,6 +279,29 @@ async fn a_cut_upload_is_tried_again_and_a_throttled_one_is_not() {
         .await
         .expect("it is pushed at last");
     assert!(events.iter().any(|event| event == "Retrying in 1 second"), "{events:?}");
+}
+
+#[tokio::test]
+async fn all_pushes_share_five_slots_and_one_that_is_dropped_gives_its_own_back() {
+    let (bench, scene) = (Bench::open().await, Scene::open(Mutability::Mutable).await);
+    let copies = (1..=6).map(|number| format!("COPY b.txt /{number}\n"));
+    bench
+        .build(&format!("FROM scratch\n{}", copies.collect::<String>()))
+        .await
+        .expect("it builds");
+    scene.ecr.create_repository(&scene.region, "other", Mutability::Mutable);
+    let faults = scene.ecr.faults(&scene.region).expect("the region is there");
+    let every = When::next("PATCH", REPOSITORY).times(5);
+    faults.arm(every, RegistryFault::Stall { after: 0 });
+    let password = scene.password();
+    let mut stalled = Box::pin(bench.pushing(&scene, REPOSITORY, &password).await);
+    until_waiting(&mut stalled, 1).await;
+    let mut other = Box::pin(bench.pushing(&scene, "other", &password).await);
+    until_waiting(&mut other, 6).await;
+    drop(stalled);
+    let rest = other.try_collect::<Vec<_>>().await.expect("it is pushed");
+    let pushed = rest.iter().filter(|status| *status == "Pushed").count();
+    assert_eq!(pushed, 6, "{rest:?}");
 }
 
 #[tokio::test]

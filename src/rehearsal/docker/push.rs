@@ -8,9 +8,11 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use base64::Engine as _;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::fs::File;
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
 use super::client::{Client, Trouble};
@@ -20,8 +22,8 @@ use super::story::Story;
 use super::tree::Layer;
 use crate::rehearsal::ecr::manifest::{self, DOCKER_MANIFEST, Manifest};
 
-/// dockerd's `max-concurrent-uploads`.
-const SIDE_BY_SIDE: usize = 5;
+/// dockerd's `max-concurrent-uploads`: layers of all pushes together (measured against a real engine).
+pub(super) const SLOTS: usize = 5;
 /// How often dockerd tries a layer.
 const ATTEMPTS: u32 = 5;
 /// A layer's progress is told ten times a second at most.
@@ -33,6 +35,8 @@ const CHUNK: usize = 32 * 1024;
 pub(super) struct Push {
     pub images: Arc<Images>,
     pub story: Story,
+    /// The engine's, one for each layer that is on its way.
+    pub slots: Arc<Semaphore>,
     /// `host[:port]/name`.
     pub reference: String,
     pub tag: String,
@@ -128,14 +132,10 @@ impl Push {
         for layer in &layers {
             events.send(event(layer, "Preparing")).await?;
         }
-        for layer in layers.iter().skip(SIDE_BY_SIDE) {
-            events.send(event(layer, "Waiting")).await?;
-        }
-        let uploads: Vec<_> = layers
+        let uploads = layers
             .into_iter()
-            .map(|layer| self.layer(client, host, name, layer, events))
-            .collect();
-        let mut uploads = stream::iter(uploads).buffer_unordered(SIDE_BY_SIDE);
+            .map(|layer| self.layer(client, host, name, layer, events));
+        let mut uploads: FuturesUnordered<_> = uploads.collect();
         while let Some(done) = uploads.next().await {
             done?;
         }
@@ -143,6 +143,13 @@ impl Push {
     }
 
     async fn layer(&self, client: &Client, host: &str, name: &str, layer: &Layer, events: &Events) -> Result<(), End> {
+        let _slot = match self.slots.try_acquire() {
+            Ok(slot) => slot,
+            Err(_) => {
+                events.send(event(layer, "Waiting")).await?;
+                self.slots.acquire().await.map_err(|_| Gone)?
+            }
+        };
         let mut attempt = 1;
         let status = loop {
             match self.layer_once(client, host, name, layer, events).await {

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Semaphore;
 
 use super::build::{self, Build, Spool};
 use super::events;
@@ -29,13 +30,18 @@ const API_VERSION: &str = "1.38";
 struct Desk {
     images: Arc<Images>,
     story: Story,
+    upload_slots: Arc<Semaphore>,
 }
 
 /// A refusal: a status and the message that the API wraps.
 struct Refused(StatusCode, String);
 
 pub(super) fn router(images: Arc<Images>, story: Story) -> Router {
-    Router::new().fallback(serve).with_state(Desk { images, story })
+    Router::new().fallback(serve).with_state(Desk {
+        images,
+        story,
+        upload_slots: Arc::new(Semaphore::new(push::SLOTS)),
+    })
 }
 
 async fn serve(State(desk): State<Desk>, request: Request) -> Response {
@@ -136,6 +142,7 @@ fn start_push(desk: &Desk, name: &str, query: &Query, request: &Request) -> Resp
     let push = Push {
         images: desk.images.clone(),
         story: desk.story.clone(),
+        slots: desk.upload_slots.clone(),
         reference,
         tag,
         auth,
