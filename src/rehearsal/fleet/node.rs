@@ -1,6 +1,6 @@
 //! A managed node: who it is, and what it will do with the commands it gets.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::fate::Fate;
 
@@ -28,8 +28,8 @@ pub struct Node {
     pub platform: &'static str,
     /// The platform's version.
     pub platform_version: &'static str,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    /// Its tags. No map: ten thousand of those are most of what a fleet weighs.
+    pub tags: [(&'static str, Cow<'static, str>); 4],
     /// What it does at its first command, its second, and so on; the last one stays. Never empty.
     pub fates: Vec<Fate>,
     /// When a command shows it.
@@ -55,11 +55,19 @@ impl Node {
             .unwrap_or(Fate::Success)
     }
 
+    /// The value of one of its tags.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        let tag = self.tags.iter().find(|(name, _)| *name == key);
+        tag.map(|(_, value)| value.as_ref())
+    }
+
     /// Whether all of a command's targets name it.
     pub fn matches(&self, targets: &[(String, Vec<String>)]) -> bool {
         targets.iter().all(|(key, values)| match key.strip_prefix("tag:") {
-            Some(tag) => self.tags.get(tag).is_some_and(|value| values.contains(value)),
-            None if key == "tag-key" => values.iter().any(|tag| self.tags.contains_key(tag)),
+            Some(tag) => self
+                .tag(tag)
+                .is_some_and(|value| values.iter().any(|wanted| wanted == value)),
+            None if key == "tag-key" => values.iter().any(|tag| self.tag(tag).is_some()),
             None => key == "InstanceIds" && values.contains(&self.id),
         })
     }

@@ -1,7 +1,5 @@
 //! The default story: a fleet on which something of everything goes wrong once, and a retry mends it.
 
-use std::collections::BTreeMap;
-
 use super::dice::Dice;
 use super::fate::Fate;
 use super::node::{Appears, Node};
@@ -108,7 +106,7 @@ fn is_ubuntu(at: usize) -> bool {
 }
 
 /// A node that does what it is told.
-pub fn node(seed: u64, region: &str, at: usize, environment: &str) -> Node {
+pub fn node(seed: u64, region: &str, at: usize, environment: &'static str) -> Node {
     let mut dice = Dice::new(seed, &[region, &at.to_string(), "node"]);
     let (third, fourth) = (dice.between(0, 255), dice.between(4, 250));
     // The second part of the address is the host's number, so that no two names are alike in fleets of some thousands.
@@ -124,10 +122,10 @@ pub fn node(seed: u64, region: &str, at: usize, environment: &str) -> Node {
         format!("{region}.compute.internal")
     };
     let tags = [
-        ("Environment", environment.to_owned()),
-        ("OS", os.to_owned()),
-        ("Name", format!("sento-{role}-{:02}", at + 1)),
-        ("Team", "imaging".to_owned()),
+        ("Environment", environment.into()),
+        ("OS", os.into()),
+        ("Name", format!("sento-{role}-{:02}", at + 1).into()),
+        ("Team", "imaging".into()),
     ];
     Node {
         id: format!("i-0{:016x}", dice.any()),
@@ -135,10 +133,7 @@ pub fn node(seed: u64, region: &str, at: usize, environment: &str) -> Node {
         ip,
         platform,
         platform_version,
-        tags: tags
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect::<BTreeMap<_, _>>(),
+        tags,
         fates: vec![Fate::Success],
         appears: Appears::AtOnce,
         attempts: 0,

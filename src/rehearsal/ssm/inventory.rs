@@ -145,12 +145,9 @@ impl Filter {
             "PlatformTypes" => any("Linux"),
             "ResourceType" => any("EC2Instance"),
             "SourceTypes" => any("AWS::EC2::Instance"),
-            "tag-key" => self.values.iter().any(|tag| node.tags.contains_key(tag)),
+            "tag-key" => self.values.iter().any(|tag| node.tag(tag).is_some()),
             // No node has activations, associations or roles here.
-            key => key
-                .strip_prefix("tag:")
-                .and_then(|tag| node.tags.get(tag))
-                .is_some_and(|value| any(value)),
+            key => key.strip_prefix("tag:").and_then(|tag| node.tag(tag)).is_some_and(any),
         }
     }
 }
