@@ -160,3 +160,24 @@ async fn a_reading_whose_token_is_refused_begins_anew() {
     assert_eq!(process.settled().await, Outcome::Succeeded);
     assert_eq!((faults.struck(throttled), faults.struck(refused)), (2, 1));
 }
+
+/// Whoever attaches long after the end, from where AWS refuses to show hosts, knows nothing of them: they are waited for.
+#[tokio::test]
+async fn what_aws_refuses_to_show_past_the_deadline_is_waited_for() {
+    let scene = Scene::set("regions = [\"us-east-1\"]\nhosts = 6\n").await;
+    let mut process = scene.start().await;
+    process.until("a command", |process| process.has_sent(EAST)).await;
+    process.leave().await;
+    let faults = scene.rehearsal.faults();
+    let denied = faults.add(Rule::on("ListCommandInvocations", Act::Denied));
+    let later = Clock::new(|| Millis(Millis::now().0 + 20 * 60 * 1000));
+    let mut process = scene.attach_by(later);
+    process
+        .until("a wait", |process| {
+            process.waits(EAST).is_some() && faults.struck(denied) > 2
+        })
+        .await;
+    assert_eq!(process.count(|fact| matches!(fact, Fact::CommandEnded { .. })), 0);
+    faults.end(denied);
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+}

@@ -67,6 +67,8 @@ struct Followed {
     /// How far the last whole reading came, where AWS broke it off: of a large fleet, one that began anew at each
     /// throttled page would never come to its end.
     broken_off: Option<Reading>,
+    /// Whether the pages of this look led in circles.
+    in_circles: bool,
 }
 
 /// A reading on its way through the pages.
@@ -94,6 +96,7 @@ impl Poller {
             tracker,
             since: Instant::now(),
             broken_off: None,
+            in_circles: false,
         });
     }
 
@@ -129,11 +132,13 @@ impl Poller {
                 Ok(true) => drop(self.trackers.remove(at)),
                 Ok(false) => at += 1,
                 Err(error) => {
-                    let tracker = &mut self.trackers[at].tracker;
-                    tracker.broke_off();
-                    // What AWS refuses to show will not show later either; the command's own deadline ends the wait.
-                    let refused = matches!(error, AwsError::Refused(_));
-                    if let Some(facts) = tracker.give_up(self.means.clock.now()).filter(|_| refused) {
+                    let followed = &mut self.trackers[at];
+                    followed.tracker.broke_off();
+                    // Pages without an end have none later either; the command's own deadline ends the wait. All else
+                    // can mend: a refusal with a login, a network or a clock, and until then nobody knows a host's end.
+                    let endless = std::mem::take(&mut followed.in_circles);
+                    let over = followed.tracker.give_up(self.means.clock.now());
+                    if let Some(facts) = over.filter(|_| endless) {
                         self.means.tell(Event::Facts(facts));
                         self.trackers.remove(at);
                         // Nobody waits for it any more.
@@ -239,7 +244,7 @@ impl Poller {
         if !pages.circles() {
             return Ok(());
         }
-        // Whoever waits for the end of a circle waits for ever: past the command's deadline it is given up.
+        self.trackers[at].in_circles = true;
         Err(AwsError::Refused(Problem::new(
             Kind::Unexpected,
             format!(
