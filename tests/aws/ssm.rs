@@ -127,19 +127,18 @@ async fn hosts_are_listed_through_short_and_empty_pages_to_the_empty_token() {
 }
 
 #[tokio::test]
-async fn a_listing_that_gives_the_same_token_again_ends() {
+async fn a_list_of_hosts_that_leads_in_circles_is_none() {
     let server = Server::start(|_, nth| {
         Reply::Json(json!({"InstanceInformationList": [{"InstanceId": format!("i-{nth}")}], "NextToken": "same"}))
     })
     .await;
-    let hosts = server
-        .ports("hosts-2")
-        .await
-        .ssm
+    let ssm = server.ports("hosts-2").await.ssm;
+    let error = ssm
         .hosts(&[tag("OS", &["Ubuntu"])])
         .await
-        .expect("it ends");
-    assert_eq!((hosts.len(), server.requests().len()), (2, 2));
+        .expect_err("nobody knows the others");
+    assert!(matches!(&error, AwsError::Unknown(problem) if problem.what.as_str().contains("gave a page twice")));
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
