@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -22,10 +22,10 @@ use aws_types::sdk_config::SharedHttpClient;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::fault::{Call, Failed, Service};
-use super::{Patience, REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY, Realm};
+use super::{Patience, REHEARSAL_ACCESS_KEY, REHEARSAL_SECRET_KEY, Realm, sts};
 use crate::config::{AwsConfig, Endpoints};
-use crate::engine::ports::AwsError;
-use crate::names::Region;
+use crate::engine::ports::{AwsError, Caller};
+use crate::names::{AccountId, Region};
 use crate::problem::{Kind, Problem};
 use crate::words;
 
@@ -41,7 +41,11 @@ pub(super) struct Link {
     /// One connection pool for all of the region's clients, and for those that follow them.
     http: SharedHttpClient,
     clients: RwLock<Arc<Clients>>,
+    /// Whether the credentials are to be read anew before the next call.
     stale: AtomicBool,
+    reading: tokio::sync::Mutex<()>,
+    /// Whose credentials alone are good here.
+    account: OnceLock<AccountId>,
 }
 
 /// The clients and what is known about where they lead.
@@ -93,25 +97,81 @@ impl Link {
             http,
             clients: RwLock::new(Arc::new(clients)),
             stale: AtomicBool::new(false),
+            reading: tokio::sync::Mutex::default(),
+            account: OnceLock::new(),
         })
     }
 
-    /// The clients to call with.
+    /// The clients to call with. Fresh credentials may be another account's: a login tool writes the profile that was used
+    /// last.
     pub async fn clients(&self) -> Result<Arc<Clients>, AwsError> {
-        if self.stale.swap(false, Ordering::AcqRel) {
-            let fresh = load(&self.settings, &self.region, self.realm, self.patience, &self.http)
-                .await
-                .map_err(AwsError::Refused)?;
-            *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        if !self.is_stale() {
+            return Ok(self.current());
         }
-        Ok(self.clients.read().unwrap_or_else(PoisonError::into_inner).clone())
+        // Whoever comes meanwhile waits: nobody calls with what is not known to be good.
+        let _turn = self.reading.lock().await;
+        if self.is_stale() {
+            let fresh = self.read().await?;
+            if let Some(account) = self.account.get() {
+                self.same(account, &sts::caller(&fresh).await?)?;
+            }
+            *self.clients.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+            self.stale.store(false, Ordering::Release);
+        }
+        Ok(self.current())
+    }
+
+    /// Clients whosever credentials they have, to ask whose they are.
+    pub async fn anybody(&self) -> Result<Arc<Clients>, AwsError> {
+        if self.is_stale() {
+            self.read().await
+        } else {
+            Ok(self.current())
+        }
+    }
+
+    async fn read(&self) -> Result<Arc<Clients>, AwsError> {
+        let clients = load(&self.settings, &self.region, self.realm, self.patience, &self.http).await;
+        clients.map(Arc::new).map_err(AwsError::Refused)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Acquire)
+    }
+
+    fn current(&self) -> Arc<Clients> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets only this account's credentials be called with. The first that is named counts.
+    pub fn expect(&self, account: &AccountId) {
+        let _ = self.account.set(account.clone());
+    }
+
+    /// Lets the credentials be read anew before the next call.
+    pub fn doubt(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    fn same(&self, account: &AccountId, caller: &Caller) -> Result<(), AwsError> {
+        if caller.account == *account {
+            return Ok(());
+        }
+        Err(AwsError::Expired(Problem::new(
+            Kind::Credentials,
+            format!(
+                "{}: the credentials are of account {} by now ({}), and this deployment is of account {account}",
+                self.region, caller.account, caller.arn
+            ),
+            format!("log in to account {account} again; what waits goes on by itself"),
+        )))
     }
 
     /// The call's error in the engine's words; expired credentials are read anew before the next call.
     pub fn fault(&self, call: &Call<'_>, failed: impl Into<Failed>) -> AwsError {
         let error = call.error(failed.into());
         if matches!(error, AwsError::Expired(_)) {
-            self.stale.store(true, Ordering::Release);
+            self.doubt();
         }
         error
     }

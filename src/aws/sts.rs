@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::fault::{Failed, Service};
-use super::link::Link;
+use super::link::{Clients, Link};
 use crate::engine::ports::{AwsError, Caller, Sts};
 use crate::names::AccountId;
 use crate::text::Clean;
@@ -16,21 +16,28 @@ pub(super) struct SdkSts(pub Arc<Link>);
 #[async_trait]
 impl Sts for SdkSts {
     async fn identity(&self) -> Result<Caller, AwsError> {
-        let clients = self.0.clients().await?;
-        let call = clients.call(Service::Sts, "GetCallerIdentity");
-        let answer = clients
-            .sts
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|error| self.0.fault(&call, &error))?;
-        let (Some(account), Some(arn)) = (answer.account(), answer.arn()) else {
-            return Err(self.0.fault(&call, Failed::garbled("it names no account")));
-        };
-        Ok(Caller {
-            account: AccountId::new(account),
-            arn: Clean::line(arn),
-            endpoint: clients.scene.foreign_endpoints().map(|text| Clean::line(&text)),
-        })
+        // Whose credentials these are is what is asked, so that nobody has to be expected.
+        let clients = self.0.anybody().await?;
+        let caller = caller(&clients).await;
+        caller.inspect_err(|_| self.0.doubt())
     }
+
+    fn expect(&self, account: &AccountId) {
+        self.0.expect(account);
+    }
+}
+
+/// Who calls with these clients.
+pub(super) async fn caller(clients: &Clients) -> Result<Caller, AwsError> {
+    let call = clients.call(Service::Sts, "GetCallerIdentity");
+    let answer = clients.sts.get_caller_identity().send().await;
+    let answer = answer.map_err(|error| call.error((&error).into()))?;
+    let (Some(account), Some(arn)) = (answer.account(), answer.arn()) else {
+        return Err(call.error(Failed::garbled("it names no account")));
+    };
+    Ok(Caller {
+        account: AccountId::new(account),
+        arn: Clean::line(arn),
+        endpoint: clients.scene.foreign_endpoints().map(|text| Clean::line(&text)),
+    })
 }

@@ -73,6 +73,7 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
         let Some(ports) = outside.regions.get(&lane.region) else {
             return Ok(());
         };
+        ports.sts.expect(&lane.account);
         match ports.sts.identity().await {
             Ok(caller) if caller.account == lane.account => Ok(()),
             Ok(caller) => Err(Problem::new(

@@ -78,6 +78,11 @@ async fn plan_and_drive(setup: Setup, mut ends: Ends) -> Result<(), Problem> {
                     plan: Box::new(plan.clone()),
                     driver: setup.driver.clone(),
                 };
+                for lane in &plan.lanes {
+                    if let Some(ports) = outside.regions.get(&lane.region) {
+                        ports.sts.expect(&lane.account);
+                    }
+                }
                 let (events, incoming) = mpsc::unbounded_channel();
                 let means = Means {
                     plan: Arc::new(plan),

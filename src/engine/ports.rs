@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ResolvedInput;
-use crate::names::{BuildId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, Token};
+use crate::names::{AccountId, BuildId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, Token};
 pub use crate::plan::found::{Caller, Document, DocumentParameter, FoundImage, UnderWay};
 use crate::plan::{Builder, Commit, EngineInfo, ExpectedHost, Plan, Repository, Source, Target};
 use crate::problem::Problem;
@@ -276,6 +276,10 @@ pub struct RegionPorts {
 pub trait Sts: Send + Sync {
     /// GetCallerIdentity.
     async fn identity(&self) -> Result<Caller, AwsError>;
+
+    /// From now on the region is called with credentials of this account only: where they were read anew, and where
+    /// nobody could be asked whose they are, that is asked before anything else.
+    fn expect(&self, _account: &AccountId) {}
 }
 
 /// ECR.

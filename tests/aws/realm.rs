@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use quarterdeck::aws::{REHEARSAL_ACCESS_KEY, Realm, connect_with};
 use quarterdeck::config::{AwsConfig, Endpoints};
-use quarterdeck::names::Region;
+use quarterdeck::names::{AccountId, Region};
 use quarterdeck::problem::Kind;
 use serde_json::json;
 
@@ -48,6 +48,15 @@ async fn probe() {
         let file = set("AWS_SHARED_CREDENTIALS_FILE").expect("the test names the file");
         std::fs::write(file, profile("default", "AKIAFRESH")).expect("the file can be written");
         println!("PROBED {:?}", ports.sts.identity().await);
+    }
+    if what == "others login between" {
+        ports.sts.expect(&AccountId::new("1"));
+        let file = set("AWS_SHARED_CREDENTIALS_FILE").expect("the test names the file");
+        for key in ["AKIAOTHER", "AKIAFRESH"] {
+            std::fs::write(&file, profile("default", key)).expect("the file can be written");
+            let found = ports.ssm.document("deploy", "1").await.map(|found| found.is_some());
+            println!("PROBED {found:?}");
+        }
     }
 }
 
@@ -104,6 +113,14 @@ fn signer(request: &Request) -> String {
         .expect("it is signed")
         .1;
     signed.split('/').next().unwrap_or_default().to_owned()
+}
+
+fn raw(status: u16, body: &str) -> Reply {
+    Reply::Raw {
+        status,
+        headers: vec![],
+        body: body.to_owned(),
+    }
 }
 
 const KEYS: [(&str, &str); 2] = [
@@ -373,6 +390,41 @@ async fn expired_credentials_are_read_anew_after_a_login() {
         told.contains("Err(Expired") && told.contains("Ok(Caller") && told.contains("AKIAFRESH"),
         "{told}"
     );
+}
+
+/// Another account has hosts with the same tags, and commands of none of the same ids.
+#[tokio::test]
+async fn after_a_login_to_another_account_nothing_is_asked_with_it_but_whose_it_is() {
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("credentials"), profile("default", "AKIASTALE")).expect("written");
+    let server = Server::start(|request, nth| match signer(request).as_str() {
+        "AKIASTALE" => raw(
+            403,
+            "<ErrorResponse><Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error></ErrorResponse>",
+        ),
+        _ if request.operation == "DescribeDocument" => raw(400, "{\"__type\": \"InvalidDocument\"}"),
+        "AKIAOTHER" => raw(
+            200,
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>them</Arn><Account>2</Account>\
+             </GetCallerIdentityResult></GetCallerIdentityResponse>",
+        ),
+        _ => who(request, nth),
+    })
+    .await;
+    let told = probed(
+        home.path(),
+        &[("PROBE", "others login between"), ("PROBE_ENDPOINT", &server.url)],
+    )
+    .await;
+    assert!(
+        told.contains("Err(Expired") && told.contains("are of account 2 by now (them)") && told.contains("Ok(false)"),
+        "{told}"
+    );
+    let requests = server.requests();
+    let asked = requests
+        .iter()
+        .filter(|request| request.operation == "DescribeDocument");
+    assert_eq!(asked.map(signer).collect::<Vec<_>>(), ["AKIAFRESH"]);
 }
 
 #[tokio::test]
