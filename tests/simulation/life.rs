@@ -18,7 +18,7 @@ use crate::operator::{self, Operator};
 use crate::process::{Crash, Process, Struck};
 use crate::trouble::Trouble;
 use crate::wire::Wire;
-use crate::world::World;
+use crate::world::{Size, World};
 use crate::{checks, world};
 
 /// The longest that a process may live in virtual time: no deployment of this size takes a day.
@@ -55,13 +55,13 @@ impl Told {
 }
 
 /// Runs the deployment of a seed to its end, and panics where an invariant breaks.
-pub fn deployment(seed: u64, aloud: bool) -> (Told, Vec<Recorded>) {
+pub fn deployment(seed: u64, size: Size, aloud: bool) -> (Told, Vec<Recorded>) {
     let mut rng = Rng::with_seed(seed);
     let dir = scratch();
     let time = Time::new();
     // The registries' listeners need a runtime; nobody connects to them, so nobody runs it.
     let outside = runtime();
-    let world = outside.block_on(World::new(&mut rng, &dir.path().join("registry"), time.now()));
+    let world = outside.block_on(World::new(size, &mut rng, &dir.path().join("registry"), time.now()));
     let mut scene = Scene {
         operator: Operator::new(&mut rng, aloud),
         trouble: Arc::new(Trouble::new(rng.u32(0..6))),

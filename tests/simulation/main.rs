@@ -3,7 +3,7 @@
 //!
 //! `cargo test --test simulation` runs as many seeds as `QUARTERDECK_SEEDS` says (60 without it, from
 //! `QUARTERDECK_FIRST_SEED` on); `QUARTERDECK_SEED=n` replays one and tells what happens in it. A seed that breaks an
-//! invariant prints itself.
+//! invariant prints itself. One more deployment goes to a large fleet, of as many hosts as `QUARTERDECK_HOSTS` says.
 
 mod checks;
 mod clock;
@@ -22,8 +22,12 @@ use std::sync::{Mutex, PoisonError};
 use quarterdeck::state::fact::deployment_of;
 use quarterdeck::state::{Fact, Recorded};
 
+use world::Size;
+
 /// Seeds that run where nobody asks for more.
 const SEEDS: u64 = 60;
+/// Hosts of the large fleet where nobody asks for more.
+const HOSTS: u64 = 1_000;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -36,7 +40,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn deployments_hold_their_promises_whatever_the_seed_brings() {
     if let Some(seed) = number("QUARTERDECK_SEED") {
-        let (told, _) = life::deployment(seed, true);
+        let (told, _) = life::deployment(seed, Size::Usual, true);
         println!("seed {seed}: {told:?}");
         return;
     }
@@ -55,7 +59,7 @@ fn deployments_hold_their_promises_whatever_the_seed_brings() {
                     if seed >= first + seeds || enough {
                         return;
                     }
-                    match std::panic::catch_unwind(|| life::deployment(seed, false)) {
+                    match std::panic::catch_unwind(|| life::deployment(seed, Size::Usual, false)) {
                         Ok((one, _)) => told.lock().unwrap_or_else(PoisonError::into_inner).add(&one),
                         Err(_) => failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed),
                     }
@@ -79,10 +83,19 @@ fn deployments_hold_their_promises_whatever_the_seed_brings() {
 }
 
 #[test]
+fn a_fleet_in_thirty_regions_gets_what_was_promised_too() {
+    let hosts = number("QUARTERDECK_HOSTS").unwrap_or(HOSTS);
+    let size = Size::Large(usize::try_from(hosts).expect("it fits"));
+    let (told, _) = life::deployment(1, size, false);
+    println!("{hosts} hosts in thirty regions: {told:?}");
+    assert!(told.crashes > 0 && told.faults > 0 && told.retried > 0, "{told:?}");
+}
+
+#[test]
 fn a_seed_is_the_same_deployment_each_time() {
     for seed in 1..=8 {
-        let (told, facts) = life::deployment(seed, false);
-        let (again_told, again) = life::deployment(seed, false);
+        let (told, facts) = life::deployment(seed, Size::Usual, false);
+        let (again_told, again) = life::deployment(seed, Size::Usual, false);
         for (one, other) in trace(&facts).into_iter().zip(trace(&again)) {
             assert_eq!(one, other, "seed {seed} went two ways");
         }

@@ -11,7 +11,7 @@ use quarterdeck::plan::Mutability;
 use quarterdeck::rehearsal::desk::EcrApi;
 use quarterdeck::rehearsal::ecr::EcrStandIn;
 use quarterdeck::rehearsal::faults::{Act, Faults, Rule};
-use quarterdeck::rehearsal::fleet::story::node;
+use quarterdeck::rehearsal::fleet::story::{self, node};
 use quarterdeck::rehearsal::fleet::{Appears, Fate, Node, Pace};
 use quarterdeck::rehearsal::ssm::{Ssm, World as SsmWorld};
 use quarterdeck::rehearsal::{ACCOUNT, Desk};
@@ -32,10 +32,40 @@ pub struct World {
     pub regions: Vec<Region>,
 }
 
+/// Regions of a large world.
+const MANY: usize = 30;
+
+/// How much there is in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A few regions, and as many hosts as a seed has time for.
+    Usual,
+    /// Thirty regions, and so many hosts in all of them together.
+    Large(usize),
+}
+
+impl Size {
+    fn regions(self, rng: &mut Rng) -> Vec<Region> {
+        match self {
+            Self::Usual => REGIONS[..rng.usize(1..=3)].iter().map(Region::new).collect(),
+            Self::Large(_) => story::regions(MANY).iter().map(Region::new).collect(),
+        }
+    }
+
+    fn hosts(self, rng: &mut Rng) -> usize {
+        match self {
+            // Two at least, so that both rollouts have a host; sometimes more than fit into one SendCommand.
+            Self::Usual if rng.u8(0..8) == 0 => rng.usize(60..140),
+            Self::Usual => rng.usize(5..16),
+            Self::Large(hosts) => hosts.div_ceil(MANY),
+        }
+    }
+}
+
 impl World {
     /// Makes the world of a seed; must be called within a runtime that outlives it.
-    pub async fn new(rng: &mut Rng, dir: &Path, since: Millis) -> Self {
-        let regions: Vec<Region> = REGIONS[..rng.usize(1..=3)].iter().map(Region::new).collect();
+    pub async fn new(size: Size, rng: &mut Rng, dir: &Path, since: Millis) -> Self {
+        let regions = size.regions(rng);
         let ecr = EcrStandIn::start(dir, &AccountId::new(ACCOUNT), &regions).await;
         let ecr = Arc::new(ecr.expect("loopback has ports and the directory can be written"));
         for region in &regions {
@@ -49,7 +79,7 @@ impl World {
         let seed = rng.u64(..);
         let fleets = regions
             .iter()
-            .map(|region| (region.as_str().to_owned(), nodes(rng, seed, region.as_str())));
+            .map(|region| (region.as_str().to_owned(), nodes(size, rng, seed, region.as_str())));
         let world = SsmWorld {
             seed,
             pace: Pace::REAL,
@@ -112,13 +142,8 @@ fn configuration(rng: &mut Rng, regions: &[Region]) -> Config {
     config::parse(Path::new("config.toml"), &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn nodes(rng: &mut Rng, seed: u64, region: &str) -> Vec<Node> {
-    // Two at least, so that both rollouts have a host; sometimes more than fit into one SendCommand.
-    let hosts = if rng.u8(0..8) == 0 {
-        rng.usize(60..140)
-    } else {
-        rng.usize(5..16)
-    };
+fn nodes(size: Size, rng: &mut Rng, seed: u64, region: &str) -> Vec<Node> {
+    let hosts = size.hosts(rng);
     let calm = rng.bool();
     (0..hosts)
         .map(|at| {
