@@ -82,6 +82,7 @@ pub(super) async fn untag(link: &Link, name: &str) {
         Err(_) => false,
     };
     if others && let Err(error) = link.api.remove_image(name, None::<RemoveImageOptions>, None).await {
+        let error = Clean::line(&error.to_string());
         tracing::debug!(%error, "the registry's tag stays on the image");
     }
 }
