@@ -96,6 +96,8 @@ pub const COMMENT_MAX: usize = 100;
 impl Token {
     /// What every token of ours begins with.
     pub const OURS: &'static str = "qd:";
+    /// No rollout is sent to so often.
+    const SERIALS: u32 = 1_000_000;
 
     /// The token of one send. `serial` counts the sends of this rollout, from 1, so no two sends share a token.
     ///
@@ -115,7 +117,8 @@ impl Token {
         let deployment = parts.next()?.parse().ok()?;
         let region = Region::new(parts.next().filter(|region| !region.is_empty())?);
         let rollout = RolloutName::new(parts.next().filter(|name| !name.is_empty())?);
-        let serial = parts.next()?.parse().ok()?;
+        // Anybody in the account can write a Comment, and the next number has to be one too.
+        let serial = parts.next()?.parse().ok().filter(|serial| *serial < Self::SERIALS)?;
         parts.next().is_none().then_some((deployment, region, rollout, serial))
     }
 }
