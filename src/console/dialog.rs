@@ -123,7 +123,7 @@ impl Question<'_> {
             self.gap();
         }
         let hosts = words::plural(set.len(), "host");
-        let regions = words::plural(set.regions(), "region");
+        let regions = words::plural(set.in_regions().len(), "region");
         self.say(0, &format!("Send again to {hosts} in {regions}:"), theme.title);
         for ((region, rollout), hosts) in set.hosts.iter().take(ROLLOUTS) {
             let names: Vec<String> = hosts

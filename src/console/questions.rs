@@ -140,8 +140,8 @@ pub(super) fn yes(view: &mut View, state: &State, live: &Live) -> Vec<Effect> {
         }
         Dialog::Retry { set, moved, .. } => {
             view.marks.clear();
-            let despite_moved_tag = moved.is_some_and(|moved| !moved.is_empty());
-            vec![Effect::Act(Action::Retry { set, despite_moved_tag })]
+            let despite_moved = moved.into_iter().flatten().map(|moved| moved.region).collect();
+            vec![Effect::Act(Action::Retry { set, despite_moved })]
         }
         Dialog::Cancel { scopes, at } => {
             let scope = at.checked_sub(1).and_then(|at| scopes.into_iter().nth(at));

@@ -138,41 +138,57 @@ fn told(sent: &SentCommand, region: Region, rollout: RolloutName) -> [Fact; 2] {
     [intended, accepted]
 }
 
-/// The plan's commands that the journal does not have, as facts, and the regions that could not be asked for them, as
-/// problems. Another machine that has taken up the same deployment sent them: who was retried there may have succeeded.
+/// The plan's commands that the journal does not have, as facts, and the regions that could not be asked for them.
 pub(super) async fn elsewhere(
     plan: &Plan,
     state: &State,
     regions: &BTreeMap<Region, RegionPorts>,
-) -> (Vec<Fact>, Vec<Problem>) {
+) -> (Vec<Fact>, BTreeMap<Region, Problem>) {
     // Where nothing was sent too: the journal may be an older copy.
     let asked = regions.iter().filter(|(region, _)| plan.lane(region).is_some());
-    let looks = asked.map(|(region, ports)| async move { (region, commands(plan.id, ports).await) });
-    let (mut facts, mut problems) = (Vec::new(), Vec::new());
+    let looks = asked.map(|(region, ports)| async move { (region, sent(plan.id, region, ports).await) });
+    let (mut facts, mut unasked) = (Vec::new(), BTreeMap::new());
     for (region, look) in join_all(looks).await {
         match look {
-            Ok(commands) => {
-                for sent in commands {
-                    if let Some((_, of, rollout, _)) = sent.request.token.parts()
-                        && of == *region
-                        && plan.lane(region).is_some_and(|lane| lane.rollout(&rollout).is_some())
-                        && is_news(state, &sent)
-                    {
-                        facts.extend(told(&sent, of, rollout));
-                    }
-                }
-            }
-            Err(problem) => problems.push(Problem::new(
-                problem.kind,
-                format!(
-                    "{region}: whether another machine has sent more of this deployment could not be asked: {}",
-                    problem.what
-                ),
-                "attach again once it answers, and before hosts there are retried",
-            )),
+            Ok(commands) => facts.extend(news(plan, state, region, commands)),
+            Err(problem) => drop(unasked.insert(region.clone(), problem)),
         }
     }
-    (facts, problems)
+    (facts, unasked)
+}
+
+/// The deployment's commands in a region, whoever sent them. Another machine that has taken up the same deployment may
+/// have: who was retried there may have succeeded.
+pub(super) async fn sent(
+    deployment: DeploymentId,
+    region: &Region,
+    ports: &RegionPorts,
+) -> Result<Vec<SentCommand>, Problem> {
+    commands(deployment, ports).await.map_err(|problem| {
+        Problem::new(
+            problem.kind,
+            format!(
+                "{region}: whether another machine has sent more of this deployment could not be asked: {}",
+                problem.what
+            ),
+            "no host there is retried before that is known; a retry asks again",
+        )
+    })
+}
+
+/// What the journal does not have of a region's commands.
+pub(super) fn news(plan: &Plan, state: &State, region: &Region, commands: Vec<SentCommand>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for sent in commands {
+        if let Some((_, of, rollout, _)) = sent.request.token.parts()
+            && of == *region
+            && plan.lane(region).is_some_and(|lane| lane.rollout(&rollout).is_some())
+            && is_news(state, &sent)
+        {
+            facts.extend(told(&sent, of, rollout));
+        }
+    }
+    facts
 }
 
 /// Whether the journal does not have the command, and nobody is going to look for it.
@@ -274,7 +290,8 @@ async fn commands(deployment: DeploymentId, ports: &RegionPorts) -> Result<Vec<S
     let since = deployment.made_at().map(|made| Millis(made.0 - CLOCK_SKEW));
     let mut sent = patiently(|| ports.ssm.sent(&prefix, since)).await?;
     let serial = |sent: &SentCommand| sent.request.token.parts().map_or(0, |(.., serial)| serial);
-    sent.sort_by_key(|sent| (serial(sent), sent.requested_at));
+    // Two machines may have counted on from the same number: what was sent last is the last word.
+    sent.sort_by_key(|sent| (sent.requested_at, serial(sent)));
     Ok(sent)
 }
 

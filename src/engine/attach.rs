@@ -1,5 +1,6 @@
 //! How a deployment is taken up: driven, if nobody does, and watched as long as somebody does.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,42 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
     try_join_all(looks).await.map(drop)
 }
 
+/// Without a connection to its region a command would be followed by nobody, and the deployment would never end.
+fn can_follow(state: &State, outside: &Outside) -> Result<(), Problem> {
+    let open = |lane: &&LaneState| {
+        let mut sends = lane.rollouts.iter().flat_map(|rollout| &rollout.sends);
+        sends.any(|send| !send.is_over()) && !outside.regions.contains_key(&lane.region)
+    };
+    state.lanes.iter().find(open).map_or(Ok(()), |lane| {
+        Err(Problem::new(
+            Kind::Config,
+            format!(
+                "{}: commands of this deployment are under way there, and the configuration does not have the region any more",
+                lane.region
+            ),
+            "put the region back into config.toml, or name its account with --profile or --role",
+        ))
+    })
+}
+
+/// Retries that have not gone out yet, where another machine may have been quicker.
+fn retries_held_up(state: &State, unasked: &BTreeMap<Region, Problem>) -> Vec<Fact> {
+    let lanes = state.lanes.iter().filter(|lane| unasked.contains_key(&lane.region));
+    let rollouts = lanes.flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)));
+    let waiting = rollouts.filter(|(_, rollout)| rollout.waiting_for_retry().next().is_some());
+    waiting
+        .map(|(lane, rollout)| Fact::RetryStopped {
+            region: lane.region.clone(),
+            rollout: rollout.name.clone(),
+            problem: retries::stopped(
+                &lane.region,
+                rollout,
+                "what another machine sent there could not be asked",
+            ),
+        })
+        .collect()
+}
+
 /// What was left long ago is not begun without a word: somebody may have deployed something newer since. Retries that
 /// have not gone out are stopped, and lanes whose hosts were not told yet, which go on when their push is retried. What
 /// was sent is followed all the same, and what waits for the operator's word anyway goes on waiting for it.
@@ -146,14 +183,15 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     show(&mut state, &ends, more);
     ends.say(Update::Driving);
     let outside = (attach.connect)().await?;
+    can_follow(&state, &outside)?;
     same_accounts(&plan, &outside).await?;
     // Before it is told what other machines did: however new that is, this deployment was left when it was left.
     let last = state.last_at.max(claim.last_sign());
     let stale = last.is_some_and(|at| attach.clock.now().since(at) > STALE);
     // A claim is one machine's: another one may have taken the deployment up and retried hosts meanwhile.
     let (sent, unasked) = adopt::elsewhere(&plan, &state, &outside.regions).await;
-    for problem in unasked {
-        ends.say(Update::Notice(problem));
+    for problem in unasked.values() {
+        ends.say(Update::Notice(problem.clone()));
     }
     if !sent.is_empty() {
         let recorded = attach.ledger.append(plan.id, sent).await?;
@@ -175,7 +213,9 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     if stale {
         first.extend(stopped(&state, &ends));
     }
-    let drive = Drive::new(means, attach.ledger, state, ends.face.clone(), incoming);
+    first.extend(retries_held_up(&state, &unasked));
+    let mut drive = Drive::new(means, attach.ledger, state, ends.face.clone(), incoming);
+    drive.unasked = unasked.into_keys().collect();
     let driven = drive.run(first, &mut *claim, &mut ends.actions).await;
     drop(claim);
     driven

@@ -53,8 +53,8 @@ pub enum Action {
     Retry {
         /// The hosts.
         set: RetrySet,
-        /// Go on though a moving tag points elsewhere by now: the operator was told.
-        despite_moved_tag: bool,
+        /// Where to go on though a moving tag points elsewhere by now: the operator was told of each of these regions.
+        despite_moved: Vec<Region>,
     },
     /// Start a failed or cancelled build again; the lanes that wait for it go on.
     RetryBuild(BuildId),

@@ -1,6 +1,7 @@
 //! The vocabulary between the drive and its tasks: what can be under way, and what a task has to say.
 
 use crate::engine::MovedTag;
+use crate::engine::ports::SentCommand;
 use crate::engine::present::Absent;
 use crate::names::{BuildId, CommandId, HostId, Region, Token};
 use crate::problem::Problem;
@@ -35,8 +36,7 @@ impl Work {
     }
 }
 
-/// What a task says.
-#[derive(Debug)]
+/// What a task says. No Debug: parameters of a command may be secret.
 pub(super) enum Event {
     /// This happened.
     Facts(Vec<Fact>),
@@ -67,6 +67,8 @@ pub(super) enum Event {
         moved: Vec<MovedTag>,
         /// Hosts that can't be reached, where that was looked up.
         absent: Absent,
+        /// What SSM has of the deployment in regions that could not be asked before, or why they still can't.
+        elsewhere: Vec<(Region, Result<Vec<SentCommand>, Problem>)>,
         /// What it is for.
         asked: Asked,
     },
@@ -75,14 +77,14 @@ pub(super) enum Event {
 }
 
 /// What a look before a retry is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
     /// The question that the operator has to answer.
     Question,
     /// The retry itself: it starts, unless a tag moved and the operator did not say that it matters nothing.
     Retry {
-        /// Whether the operator did.
-        despite_moved_tag: bool,
+        /// Of which regions the operator did.
+        despite_moved: Vec<Region>,
     },
 }
 

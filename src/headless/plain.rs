@@ -78,7 +78,7 @@ impl Voice for Plain {
                     format!(
                         "retry of {} in {}",
                         plural(set.len(), "host"),
-                        plural(set.regions(), "region")
+                        plural(set.in_regions().len(), "region")
                     ),
                 );
                 if set.unknown > 0 {

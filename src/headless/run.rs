@@ -364,7 +364,7 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
             let hosts = plural(set.len(), "host");
             let what = format!(
                 "{hosts} in {} can be retried; {}",
-                plural(set.regions(), "region"),
+                plural(set.in_regions().len(), "region"),
                 refused.what
             );
             return Some(Ending::Problems(vec![Problem::new(
@@ -382,7 +382,8 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
             return None;
         };
         if set.is_empty() {
-            return Some(Ending::Done);
+            // What another machine has sent may be under way.
+            return self.state.settled.map(|_| Ending::Done);
         }
         if !moved.is_empty() && !despite_moved_tag {
             let tags: Vec<String> = moved.iter().map(moved_words).collect();
@@ -394,7 +395,7 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
         }
         self.ask(Action::Retry {
             set,
-            despite_moved_tag: !moved.is_empty(),
+            despite_moved: moved.iter().map(|moved| moved.region.clone()).collect(),
         })
     }
 

@@ -209,13 +209,11 @@ impl RetrySet {
         self.hosts.is_empty()
     }
 
-    /// In how many regions.
-    pub fn regions(&self) -> usize {
-        self.hosts
-            .keys()
-            .map(|(region, _)| region)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
+    /// The regions that it is about, each once.
+    pub fn in_regions(&self) -> Vec<Region> {
+        let mut regions: Vec<Region> = self.hosts.keys().map(|(region, _)| region.clone()).collect();
+        regions.dedup();
+        regions
     }
 }
 

@@ -241,9 +241,15 @@ impl State {
             }
             Fact::CancelIntended { token } => {
                 if let Some(place) = self.tokens.get(token).copied() {
-                    let send = self.send_mut(place);
-                    send.cancel_intended = true;
-                    send.cancel_problem = None;
+                    // Two machines that counted on from the same number have sent with one token.
+                    let sends = self.lanes[place.lane].rollouts[place.rollout].sends.iter_mut();
+                    let named = sends
+                        .enumerate()
+                        .filter(|(at, send)| *at == place.command || send.token == *token && !send.is_over());
+                    for (_, send) in named {
+                        send.cancel_intended = true;
+                        send.cancel_problem = None;
+                    }
                 }
             }
             Fact::CancelAsked { command } => {

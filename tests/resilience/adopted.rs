@@ -95,7 +95,7 @@ async fn a_lost_machines_deployment_is_found_by_id_and_by_command_and_its_failed
         process.act(Action::CheckRetry(set.clone()));
         process.act(Action::Retry {
             set,
-            despite_moved_tag: false,
+            despite_moved: Vec::new(),
         });
         assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
         let requests = scene.requests("SendCommand");
@@ -187,7 +187,7 @@ async fn retry(process: &mut Process, settled: usize) {
     process.act(Action::CheckRetry(set.clone()));
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(settled).await, Outcome::Succeeded);
 }
@@ -313,7 +313,7 @@ async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
     let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::Denied));
     process.act(Action::Retry {
         set: process.state.retry_set(&Selection::Failed(None)),
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::NotAllowed);
     scene.rehearsal.faults().end(rule);
@@ -337,4 +337,49 @@ async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
     let mut again = scene.attach();
     assert_eq!(again.settled_again(4).await, Outcome::Succeeded);
     assert_eq!(again.rollout(EAST, "ubuntu").sends.len(), 3, "it is taken in once");
+}
+
+/// Whom another machine has retried may have succeeded: while nobody can say, nobody is retried.
+#[tokio::test]
+async fn no_host_is_retried_where_nobody_knows_what_another_machine_sent() {
+    let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
+    let here = scene.state_dir();
+    let first = here.with_extension("first");
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    let id = process.state.plan.as_ref().expect("it has begun").id;
+    process.leave().await;
+    std::fs::rename(&here, &first).expect("a folder moves");
+    let adopted = scene.remembered(Whose::Deployment(id), false).await;
+    let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    retry(&mut process, 2).await;
+    process.leave().await;
+    scene.forget();
+    std::fs::rename(&first, &here).expect("a folder moves");
+
+    let faults = scene.rehearsal.faults();
+    let denied = faults.add(Rule::on("ListCommands", Act::Denied).within(OHIO));
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
+    let set = process.state.retry_set(&Selection::Failed(None));
+    assert_eq!(set.in_regions(), [Region::new(OHIO)]);
+    let unasked = |process: &Process| {
+        let notices = process.notices.iter();
+        let unasked = notices.filter(|notice| notice.what.as_str().contains("could not be asked"));
+        unasked.count()
+    };
+    assert_eq!(unasked(&process), 1, "{:?}", process.notices);
+    let again = || Action::Retry {
+        set: set.clone(),
+        despite_moved: Vec::new(),
+    };
+    process.act(again());
+    process.until("the refusal", |process| unasked(process) == 2).await;
+    assert_eq!(scene.requests("SendCommand").len(), 6);
+    faults.end(denied);
+    process.act(again());
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
+    assert_eq!(scene.requests("SendCommand").len(), 6);
+    scene.sent_once(&process.state);
 }

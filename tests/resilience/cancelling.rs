@@ -11,7 +11,7 @@ use quarterdeck::problem::{Exit, Kind, Problem};
 use quarterdeck::rehearsal::faults::{Act, Rule};
 use quarterdeck::state::{BuildPhase, Fact, HostStatus, Outcome, PushPhase, Selection, Stage};
 
-use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, hosts, rows};
+use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, hosts, rows, tag};
 
 /// Two Ubuntu hosts of us-east-1 hang at their first attempt; the third does not.
 const HANG: &str = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"hang\", \"success\"]\n\
@@ -185,7 +185,7 @@ async fn cancelling_a_rollout_asks_its_unfinished_hosts_alone() {
     assert_eq!(set.len(), 2);
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
 }
@@ -261,8 +261,8 @@ async fn cancelling_a_large_retry_forgets_the_chunks_that_wait() {
     set.hosts.retain(|(_, name), _| name.as_str() == "ubuntu");
     assert_eq!(set.len(), 60);
     process.act(Action::Retry {
+        despite_moved: set.in_regions(),
         set,
-        despite_moved_tag: true,
     });
     process
         .until("the first chunk", |process| {
@@ -372,4 +372,24 @@ async fn building_again_for_one_lane_does_not_start_another_that_has_pushed() {
             .expect("it is there")
     });
     assert_eq!((pushed.cancelled, failed.cancelled), (true, false));
+}
+
+/// A region that only gets the image has nothing to cancel but the move of its tags.
+#[tokio::test]
+async fn a_cancelled_region_without_rollouts_does_not_move_its_tags() {
+    let none = ("[environment]", "[region.us-east-1]\nrollout = []\n\n[environment]");
+    let scene = Scene::set_with(TINY, &[none]).await;
+    let region = Region::new(EAST);
+    let before = tag(&scene, EAST, "latest");
+    let faults = scene.rehearsal.faults();
+    let expired = faults.add(Rule::on("PutImage", Act::Expired));
+    let mut process = scene.start().await;
+    process.until("the wait", |process| process.waits(EAST).is_some()).await;
+    process.act(Action::Cancel(Scope::Lane(region)));
+    assert_eq!(process.settled().await, Outcome::Cancelled);
+    faults.end(expired);
+    process.leave().await;
+    let mut process = scene.attach();
+    assert_eq!(process.settled_again(2).await, Outcome::Cancelled);
+    assert_eq!(tag(&scene, EAST, "latest"), before);
 }

@@ -237,7 +237,7 @@ async fn a_retry_that_waits_for_credentials_when_its_process_leaves_goes_out_fro
     let everywhere = Selection::Failed(None);
     process.act(Action::Retry {
         set: process.state.retry_set(&everywhere),
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     process
         .until("the wait", |process| {

@@ -277,7 +277,7 @@ async fn a_settled_deployment_is_taken_up_for_a_retry() {
     assert_eq!(set.len(), 2);
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
     assert_eq!(scene.requests("SendCommand").len(), 6);

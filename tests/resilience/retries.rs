@@ -9,7 +9,7 @@ use quarterdeck::rehearsal::sample::Sample;
 use quarterdeck::state::{Fact, HostStatus, Outcome, Selection, SendPhase, SendTo};
 use serde_json::json;
 
-use crate::scene::{EAST, Process, Scene, TINY, hosts, phase, rows};
+use crate::scene::{EAST, OHIO, Process, SMALL, Scene, TINY, hosts, phase, rows};
 
 /// No host keeps others from starting, so that the story alone decides who fails.
 const TOLERANT: (&str, &str) = ("max_errors = 0", "max_errors = \"100%\"");
@@ -37,7 +37,7 @@ async fn a_retry_goes_to_exactly_the_hosts_that_failed_with_the_same_command() {
     let set = process.state.retry_set(&Selection::Failed(None));
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
     let sent = scene.requests("SendCommand");
@@ -79,8 +79,8 @@ async fn a_host_that_succeeded_is_never_retried() {
     assert!(set.is_empty());
     set.hosts.insert(key, vec![host]);
     process.act(Action::Retry {
+        despite_moved: set.in_regions(),
         set,
-        despite_moved_tag: true,
     });
     process.until("a refusal", |process| !process.notices.is_empty()).await;
     assert!(process.notices[0].what.as_str().contains("nothing to retry"));
@@ -99,7 +99,7 @@ async fn a_large_retry_goes_out_in_chunks_of_fifty_one_after_the_other() {
     assert_eq!(set.len(), 130);
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
     for (name, sizes) in [("ubuntu", [50, 28]), ("linux", [50, 2])] {
@@ -148,7 +148,7 @@ async fn a_retry_that_fails_again_stops_before_its_next_chunk_and_says_so() {
     let left = set.len() - 50;
     process.act(Action::Retry {
         set,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::HostsFailed);
     let stopped = process.rollout(EAST, "ubuntu").retry.stopped.clone();
@@ -169,8 +169,8 @@ async fn what_is_left_of_a_retry_goes_out_when_the_deployment_is_taken_up() {
     process.settled().await;
     let set = process.state.retry_set(&Selection::Failed(None));
     process.act(Action::Retry {
+        despite_moved: set.in_regions(),
         set,
-        despite_moved_tag: true,
     });
     process
         .until("the first commands", |_| scene.requests("SendCommand").len() == 4)
@@ -221,7 +221,7 @@ async fn a_moved_latest_is_said_before_a_retry_and_sent_only_on_another_word() {
     let set = process.state.retry_set(&Selection::Failed(None));
     process.act(Action::Retry {
         set: set.clone(),
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     });
     process.until("the warning", |process| process.checked.is_some()).await;
     let (asked, moved) = process.checked.take().expect("it was checked");
@@ -230,8 +230,41 @@ async fn a_moved_latest_is_said_before_a_retry_and_sent_only_on_another_word() {
     assert_eq!((moved[0].tag.as_str(), moved[0].now.as_ref()), ("latest", Some(&other)));
     assert_eq!(scene.requests("SendCommand").len(), 2, "nothing went out");
     process.act(Action::Retry {
+        despite_moved: set.in_regions(),
         set,
-        despite_moved_tag: true,
+    });
+    assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+}
+
+/// The operator was told of one region's tag. What moved elsewhere is news.
+#[tokio::test]
+async fn a_moved_tag_is_allowed_for_in_the_regions_that_were_told() {
+    let fail = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n\
+                [[host]]\nregion = \"us-east-2\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n";
+    let scene = Scene::set_with(&format!("{SMALL}{fail}"), &[TOLERANT]).await;
+    let mut process = scene.start().await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    for name in [EAST, OHIO] {
+        let region = Region::new(name);
+        let (ecr, repository) = (scene.rehearsal.ecr(), Sample::repository(&region));
+        ecr.preload(&region, &repository, &["latest"], b"somebody else's", Millis::now())
+            .expect("the repository is there");
+    }
+    let set = process.state.retry_set(&Selection::Failed(None));
+    process.act(Action::Retry {
+        despite_moved: vec![Region::new(EAST)],
+        set: set.clone(),
+    });
+    process.until("the question", |process| process.checked.is_some()).await;
+    let (_, moved) = process.checked.take().expect("it was checked");
+    assert_eq!(
+        moved.iter().map(|moved| moved.region.as_str()).collect::<Vec<_>>(),
+        [OHIO]
+    );
+    assert_eq!(scene.requests("SendCommand").len(), 4, "nothing went out");
+    process.act(Action::Retry {
+        despite_moved: set.in_regions(),
+        set,
     });
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
 }
@@ -250,15 +283,15 @@ async fn a_retry_that_ssm_refuses_leaves_its_hosts_as_they_were() {
     let before = process.state.retry_set(&Selection::Failed(None));
     process.act(Action::Retry {
         set: before.clone(),
-        despite_moved_tag: true,
+        despite_moved: before.in_regions(),
     });
     assert_eq!(process.settled_again(2).await, Outcome::NotAllowed);
     assert_eq!(failed(&process, "ubuntu").len(), 1);
     let set = process.state.retry_set(&Selection::Failed(None));
     assert_eq!(set, before);
     process.act(Action::Retry {
+        despite_moved: set.in_regions(),
         set,
-        despite_moved_tag: true,
     });
     assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
     scene.sent_once(&process.state);
@@ -280,7 +313,7 @@ async fn a_confirmed_retry_is_dropped_by_nothing_but_its_own_cancel() {
         other.hosts.retain(|(_, name), _| name.as_str() == cancelled);
         process.act(Action::Retry {
             set: all.clone(),
-            despite_moved_tag: false,
+            despite_moved: Vec::new(),
         });
         process.until("the look", |_| faults.struck(held) > 0).await;
         process.act(Action::CheckRetry(other));
@@ -336,7 +369,7 @@ async fn a_latest_that_moves_during_a_retry_stops_the_rest_of_it() {
         set.hosts.retain(|(_, name), _| name.as_str() == "ubuntu");
         process.act(Action::Retry {
             set,
-            despite_moved_tag: despite,
+            despite_moved: if despite { vec![Region::new(EAST)] } else { Vec::new() },
         });
         process
             .until("the first command", |process| {
@@ -368,7 +401,7 @@ async fn a_retry_leaves_out_the_host_that_is_gone_and_says_who_it_is() {
     use quarterdeck::rehearsal::faults::{Act, Rule};
     let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"offline\"]\n\
                  [[host]]\nregion = \"us-east-1\"\nnumber = 2\nfates = [\"disk-full\", \"success\"]\n";
-    for despite_moved_tag in [false, true] {
+    for despite_moved in [Vec::new(), vec![Region::new(EAST)]] {
         let scene = Scene::set_with(&format!("{TINY}{story}"), &[TOLERANT]).await;
         let mut process = scene.start().await;
         process.settled().await;
@@ -376,7 +409,7 @@ async fn a_retry_leaves_out_the_host_that_is_gone_and_says_who_it_is() {
         assert_eq!(failed.len(), 2);
         let retry = |process: &Process| Action::Retry {
             set: process.state.retry_set(&Selection::Failed(None)),
-            despite_moved_tag,
+            despite_moved: despite_moved.clone(),
         };
         process.act(retry(&process));
         process.settled_again(2).await;
@@ -422,9 +455,9 @@ async fn a_host_that_is_named_by_two_retries_at_once_is_sent_to_once() {
     let held = faults.add(Rule::on("DescribeImages", Act::Throttle));
     let set = process.state.retry_set(&Selection::Failed(None));
     assert_eq!(set.len(), 1);
-    for despite_moved_tag in [false, true] {
+    for despite_moved in [Vec::new(), set.in_regions()] {
         let set = set.clone();
-        process.act(Action::Retry { set, despite_moved_tag });
+        process.act(Action::Retry { set, despite_moved });
     }
     process
         .until("the second one's command", |process| {

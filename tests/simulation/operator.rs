@@ -123,8 +123,8 @@ pub async fn follow(mut handle: Handle, operator: &mut Operator, world: &World, 
                     act(
                         &handle,
                         Action::Retry {
+                            despite_moved: set.in_regions(),
                             set,
-                            despite_moved_tag: true,
                         },
                     );
                 }
@@ -221,9 +221,10 @@ impl Operator {
             3 if self.rounds > 0 => match self.stale.take() {
                 Some(set) => {
                     self.rounds -= 1;
-                    let despite_moved_tag = self.rng.bool();
+                    let despite_moved = if self.rng.bool() { set.in_regions() } else { Vec::new() };
                     for set in [set.clone(), set] {
-                        act(handle, Action::Retry { set, despite_moved_tag });
+                        let despite_moved = despite_moved.clone();
+                        act(handle, Action::Retry { set, despite_moved });
                     }
                 }
                 None => {
@@ -239,7 +240,7 @@ impl Operator {
                         handle,
                         Action::Retry {
                             set,
-                            despite_moved_tag: false,
+                            despite_moved: Vec::new(),
                         },
                     );
                 }
@@ -267,8 +268,8 @@ impl Operator {
         act(
             handle,
             Action::Retry {
+                despite_moved: vec![one.0.clone()],
                 set: state.retry_set(&Selection::Hosts(vec![one])),
-                despite_moved_tag: true,
             },
         );
     }

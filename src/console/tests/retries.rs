@@ -61,7 +61,7 @@ fn each_retry_goes_to_exactly_its_hosts() {
         });
         let retry = Action::Retry {
             set: wanted,
-            despite_moved_tag: false,
+            despite_moved: Vec::new(),
         };
         assert_eq!(actions(harness.press("y")), [retry], "{keys}");
         assert!(harness.view.dialog.is_none());
@@ -134,8 +134,8 @@ fn a_moved_tag_is_said_first_and_enter_is_not_enough_for_it() {
         "not by the key that everybody presses"
     );
     let retry = Action::Retry {
+        despite_moved: vec![crate::names::Region::new("us-east-2")],
         set,
-        despite_moved_tag: true,
     };
     assert_eq!(actions(harness.press("y")), [retry]);
 }
@@ -172,7 +172,7 @@ fn the_answer_to_a_question_that_was_given_up_changes_no_other_question() {
     });
     let retry = Action::Retry {
         set: lane,
-        despite_moved_tag: false,
+        despite_moved: Vec::new(),
     };
     assert_eq!(actions(harness.press("y")), [retry]);
 }

@@ -1,10 +1,13 @@
 //! What the operator asks for, held against the state: an action that no longer fits is told, never guessed at.
 
+use std::collections::BTreeSet;
+
 use super::Drive;
+use crate::engine::ports::SentCommand;
 use crate::engine::present::Absent;
 use crate::engine::work::{Asked, Event, Work};
 use crate::engine::{Action, MovedTag, Scope, Update};
-use crate::engine::{moved, present};
+use crate::engine::{adopt, moved, present};
 use crate::names::{BuildId, CommandId, Digest, HostId, Region, RolloutName, Token};
 use crate::problem::{Kind, Problem};
 use crate::state::{BuildPhase, Fact, PushPhase, RetrySet, RolloutState, SendPhase, SendState, SendTo, TagPhase};
@@ -20,8 +23,8 @@ impl Drive {
                 self.check_retry(set, Asked::Question);
                 Ok(())
             }
-            Action::Retry { set, despite_moved_tag } => {
-                self.check_retry(set, Asked::Retry { despite_moved_tag });
+            Action::Retry { set, despite_moved } => {
+                self.check_retry(set, Asked::Retry { despite_moved });
                 Ok(())
             }
             Action::RetryBuild(id) => self.retry_build(id).await,
@@ -56,11 +59,18 @@ impl Drive {
         let lanes = self.state.lanes.iter();
         let digests: Vec<(Region, Digest)> = lanes
             .filter(|lane| set.hosts.keys().any(|(of, _)| *of == lane.region))
+            .filter(|lane| !matches!(&asked, Asked::Retry { despite_moved } if despite_moved.contains(&lane.region)))
             .filter_map(|lane| Some((lane.region.clone(), lane.digest()?.clone())))
+            .collect();
+        let unasked: Vec<Region> = self
+            .unasked
+            .iter()
+            .filter(|region| set.hosts.keys().any(|(of, _)| of == *region))
+            .cloned()
             .collect();
         self.checks += 1;
         let serial = self.checks;
-        match asked {
+        match &asked {
             Asked::Question => self.forget_question(),
             Asked::Retry { .. } => drop(self.wanted_retries.insert(serial, set.clone())),
         }
@@ -69,20 +79,23 @@ impl Drive {
         let means = self.means.clone();
         self.spawn(work.clone(), async move {
             let looks = async {
-                // One after the other: both wait as the same work.
-                let moved = match asked {
-                    Asked::Retry {
-                        despite_moved_tag: true,
-                    } => Vec::new(),
-                    _ => moved::tags(&means, &work, &digests).await,
-                };
-                let absent = match asked {
+                // One after the other: they wait as the same work.
+                let mut elsewhere = Vec::new();
+                for region in unasked {
+                    let sent = match means.region(&region) {
+                        Ok(ports) => adopt::sent(means.plan.id, &region, ports).await,
+                        Err(problem) => Err(problem),
+                    };
+                    elsewhere.push((region, sent));
+                }
+                let moved = moved::tags(&means, &work, &digests).await;
+                let absent = match &asked {
                     Asked::Question => Absent::default(),
                     Asked::Retry { .. } => present::absent(&means, &work, &set).await,
                 };
-                (moved, absent)
+                (elsewhere, moved, absent)
             };
-            let (moved, absent) = tokio::select! {
+            let (elsewhere, moved, absent) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Vec::new(),
                 looked = looks => looked,
@@ -92,10 +105,33 @@ impl Drive {
                 set,
                 moved,
                 absent,
+                elsewhere,
                 asked,
             });
             Vec::new()
         });
+    }
+
+    /// Takes in what another machine has sent; the regions that still nobody knows of.
+    pub(super) async fn heard(
+        &mut self,
+        elsewhere: Vec<(Region, Result<Vec<SentCommand>, Problem>)>,
+    ) -> Result<BTreeSet<Region>, Problem> {
+        let mut closed = BTreeSet::new();
+        for (region, sent) in elsewhere {
+            match sent {
+                Ok(commands) => {
+                    self.unasked.remove(&region);
+                    let news = adopt::news(&self.means.plan, &self.state, &region, commands);
+                    self.record(news).await?;
+                }
+                Err(problem) => {
+                    self.say(Update::Notice(problem));
+                    closed.insert(region);
+                }
+            }
+        }
+        Ok(closed)
     }
 
     /// The latest question counts: the answer to one before it would change the hosts of another.
@@ -135,22 +171,28 @@ impl Drive {
     pub(super) async fn retry_checked(
         &mut self,
         serial: u64,
-        set: RetrySet,
+        mut set: RetrySet,
         moved: Vec<MovedTag>,
         absent: Absent,
+        closed: &BTreeSet<Region>,
         asked: Asked,
     ) -> Result<(), Problem> {
+        set.hosts.retain(|(region, _), _| !closed.contains(region));
         let in_time = self.stops.remove(&Work::RetryCheck(serial)).is_some();
         match asked {
             Asked::Question if in_time => self.say_checked(&set, moved),
             Asked::Question => {}
-            Asked::Retry { despite_moved_tag } => {
+            Asked::Retry { despite_moved } => {
                 // Some of it may have been taken back meanwhile.
-                let Some(set) = self.wanted_retries.remove(&serial) else {
+                let Some(mut set) = self.wanted_retries.remove(&serial) else {
                     return Ok(());
                 };
+                set.hosts.retain(|(region, _), _| !closed.contains(region));
+                if set.is_empty() && !closed.is_empty() {
+                    return Ok(());
+                }
                 if moved.is_empty() {
-                    return self.retry(set, absent, despite_moved_tag).await;
+                    return self.retry(set, absent, &despite_moved).await;
                 }
                 // The question may be gone from the screen by now.
                 self.refuse(
@@ -172,7 +214,7 @@ impl Drive {
     ///
     /// Hosts that can't be reached are left out, and that is said once it is recorded: until then a notice means that
     /// nothing comes of it.
-    async fn retry(&mut self, mut set: RetrySet, absent: Absent, despite_moved_tag: bool) -> Result<(), Problem> {
+    async fn retry(&mut self, mut set: RetrySet, absent: Absent, despite_moved: &[Region]) -> Result<(), Problem> {
         for ((region, _), hosts) in &mut set.hosts {
             hosts.retain(|host| !absent.hosts.contains(&(region.clone(), host.clone())));
         }
@@ -187,10 +229,10 @@ impl Drive {
             .hosts
             .into_iter()
             .map(|((region, rollout), hosts)| Fact::RetryIntended {
+                despite_moved_tag: despite_moved.contains(&region),
                 region,
                 rollout,
                 hosts,
-                despite_moved_tag,
             });
         self.record(intended.collect()).await?;
         for problem in absent.said {
@@ -345,7 +387,8 @@ impl Drive {
         let taken_back = self.take_back(&lanes);
         for (region, only) in &lanes {
             let Some(lane) = self.state.lane(region) else { continue };
-            let unsent = lane.rollouts.iter().any(RolloutState::is_unsent) || lane.digest().is_none();
+            let moves = lane.tags.iter().any(|tag| matches!(tag.phase, TagPhase::Waiting));
+            let unsent = lane.rollouts.iter().any(RolloutState::is_unsent) || lane.digest().is_none() || moves;
             if only.is_none() && unsent && !lane.cancelled {
                 facts.push(Fact::LaneCancelled { region: region.clone() });
             }

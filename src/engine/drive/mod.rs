@@ -11,7 +11,7 @@ mod close;
 mod log;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Drive {
     checks: u64,
     /// The retries that the operator wants and that are looked into, by the number of the look.
     wanted_retries: BTreeMap<u64, RetrySet>,
+    /// Regions that could not be asked what another machine has sent there: no host of theirs is retried before.
+    pub unasked: BTreeSet<Region>,
     /// The pollers' tasks, each with its region.
     watches: JoinSet<()>,
     watched: HashMap<Id, Region>,
@@ -84,6 +86,7 @@ impl Drive {
             waits: BTreeMap::new(),
             checks: 0,
             wanted_retries: BTreeMap::new(),
+            unasked: BTreeSet::new(),
             watches: JoinSet::new(),
             watched: HashMap::new(),
         }
@@ -320,11 +323,13 @@ impl Drive {
                     set,
                     moved,
                     absent,
+                    elsewhere,
                     asked,
                 } => {
                     // What is known of the hosts comes before what is decided about them.
                     self.record(std::mem::take(&mut facts)).await?;
-                    self.retry_checked(serial, set, moved, absent, asked).await?;
+                    let closed = self.heard(elsewhere).await?;
+                    self.retry_checked(serial, set, moved, absent, &closed, asked).await?;
                 }
                 Event::Notice(problem) => self.say(Update::Notice(problem)),
             }

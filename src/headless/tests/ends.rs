@@ -283,8 +283,8 @@ async fn attach_retries_what_did_not_succeed_and_ends_with_the_new_outcome() {
             set: set.clone(),
             moved,
         });
-        let despite_moved_tag = false;
-        assert_eq!(script.asked().await, Action::Retry { set, despite_moved_tag });
+        let despite_moved = Vec::new();
+        assert_eq!(script.asked().await, Action::Retry { set, despite_moved });
         let told = story.facts.len();
         let story = story.retried();
         for fact in &story.facts[told..] {
@@ -326,10 +326,10 @@ async fn a_moved_tag_stops_a_retry_until_it_is_allowed_for() {
             }];
             script.say(Update::RetryChecked { set, moved });
             if despite {
-                let Action::Retry { despite_moved_tag, .. } = script.asked().await else {
+                let Action::Retry { despite_moved, .. } = script.asked().await else {
                     panic!("it did not retry");
                 };
-                assert!(despite_moved_tag);
+                assert_eq!(despite_moved, [region(0)]);
                 story.send(0, 0, 2, crate::state::SendTo::Hosts(Vec::new()));
                 script.say(Update::Fact(story.facts[story.facts.len() - 2].clone()));
                 script.interrupts.send(Interrupt::Int).expect("the output listens");
