@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::{FILE, claim, schema};
@@ -229,19 +230,27 @@ impl Archive {
         Ok(entries.into_iter().flatten().collect())
     }
 
-    /// A row; `None` when its id is not one, which only a hand at the file can bring about.
+    /// A row; `None` when its id is not one. What is damaged in it is shown as far as it can be read: it keeps neither its
+    /// own deployment nor the others from being found.
     fn entry(&self, row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
-        let Ok(id) = row.get::<_, String>("id")?.parse::<DeploymentId>() else {
+        let text = |column: &str| -> rusqlite::Result<Clean> {
+            let text = match row.get_ref(column)? {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Clean::line(&String::from_utf8_lossy(bytes)),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Clean::default(),
+            };
+            Ok(text)
+        };
+        let number = |column: &str| -> rusqlite::Result<i64> { Ok(row.get_ref(column)?.as_i64().unwrap_or_default()) };
+        let small = |column: &str| -> rusqlite::Result<u32> { Ok(u32::try_from(number(column)?).unwrap_or_default()) };
+        let Ok(id) = text("id")?.as_str().parse::<DeploymentId>() else {
             return Ok(None);
         };
-        let text = |column: &str| -> rusqlite::Result<Clean> { Ok(Clean::line(&row.get::<_, String>(column)?)) };
         let (app, environment) = (text("app")?, text("environment")?);
-        let outcome = row.get::<_, Option<String>>("outcome")?;
-        let standing = match outcome.and_then(|word| serde_json::from_value(word.into()).ok()) {
+        let standing = match serde_json::from_value(text("outcome")?.as_str().into()).ok() {
             Some(outcome) => Standing::Settled(outcome),
             None => {
                 let held = claim::holder(&self.dir, &app, &environment).is_some_and(|holder| holder.deployment == id);
-                match (held, row.get("was_left")?) {
+                match (held, number("was_left")? != 0) {
                     (true, _) => Standing::Running,
                     (false, true) => Standing::Left,
                     (false, false) => Standing::Interrupted,
@@ -252,14 +261,14 @@ impl Archive {
             id,
             app,
             environment,
-            commit: CommitId::new(row.get::<_, String>("commit_id")?),
+            commit: CommitId::new(text("commit_id")?.as_str()),
             subject: text("subject")?,
             user: text("user")?,
             machine: text("machine")?,
-            hosts: row.get("hosts")?,
-            started_at: Millis(row.get("started_at")?),
-            last_at: Millis(row.get("last_at")?),
-            facts: row.get("last_seq")?,
+            hosts: small("hosts")?,
+            started_at: Millis(number("started_at")?),
+            last_at: Millis(number("last_at")?),
+            facts: small("last_seq")?,
             standing,
         }))
     }

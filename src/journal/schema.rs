@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::cannot_write;
 use crate::problem::{Kind, Problem};
@@ -174,8 +174,15 @@ fn cannot_use(how: &str, path: &Path, error: &dyn std::fmt::Display) -> Problem 
 /// What an error of SQLite means and what to do about it.
 pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
     let file = path.display();
+    let damaged = || Problem::new(Kind::Config, format!("{file} is damaged: {error}"), super::RESCUE);
     let Some(code) = error.sqlite_error_code() else {
-        return Problem::new(Kind::Unexpected, format!("the journal {file} failed: {error}"), "");
+        return match error {
+            Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..) => damaged(),
+            _ => Problem::new(Kind::Unexpected, format!("the journal {file} failed: {error}"), ""),
+        };
     };
     match code {
         ErrorCode::DiskFull => Problem::new(
@@ -190,7 +197,9 @@ pub(super) fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
             "move it aside (with its -wal and -shm files) to begin a new one, or try `sqlite3 FILE .recover`; `quarterdeck \
              attach ID` or `quarterdeck attach --command-id ID --region REGION` then finds in SSM what was sent",
         ),
-        ErrorCode::DatabaseCorrupt => Problem::new(Kind::Config, format!("{file} is damaged: {error}"), super::RESCUE),
+        ErrorCode::DatabaseCorrupt => damaged(),
+        // What is asked for is always the same, so that a table that is not there was lost.
+        ErrorCode::Unknown => damaged(),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => cannot_write(path, error),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Problem::new(
             Kind::Unexpected,

@@ -77,6 +77,34 @@ fn a_damaged_database_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_damaged_row_of_the_history_hides_neither_its_deployment_nor_others() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let journal = Journal::open(dir.path()).expect("opens");
+    let plan = plan(2, 4);
+    journal.append_blocking(plan.id, facts_of(&story())).expect("appends");
+    let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+    let row = "UPDATE deployment SET subject = CAST(x'ff6669780a' AS TEXT)";
+    connection.execute_batch(row).expect("can be damaged");
+    let archive = journal.archive().expect("opens");
+    let [entry] = archive.list(9).expect("it is listed").try_into().expect("one row");
+    assert_eq!(entry.id, plan.id);
+    assert!(entry.subject.as_str().starts_with("\u{fffd}fix"), "{}", entry.subject);
+    assert_eq!(
+        archive.facts(entry.id).expect("they are whole").len(),
+        facts_of(&story()).len()
+    );
+    connection
+        .execute_batch("DROP TABLE deployment")
+        .expect("can be damaged");
+    let problem = journal
+        .archive()
+        .and_then(|archive| archive.list(9))
+        .expect_err("there is none");
+    assert!(problem.what.as_str().contains("is damaged: no such table"), "{problem}");
+    assert!(problem.remedy.as_str().contains("journal check"), "{problem}");
+}
+
+#[test]
 fn a_folder_in_the_journals_place_is_told_as_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(dir.path().join(FILE)).expect("is made");
