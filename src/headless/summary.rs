@@ -6,7 +6,7 @@ use super::retype;
 use crate::again::Again;
 use crate::plan::UNKNOWN;
 use crate::problem::{Exit, Problem};
-use crate::state::{HostState, LaneState, RolloutState, State, Verdict};
+use crate::state::{HostState, LaneState, RolloutState, SendPhase, State, Verdict};
 use crate::words::{names, plural, seconds};
 
 /// What is said at the end, whoever says it.
@@ -194,14 +194,15 @@ impl Summary<'_> {
         if self.state.settled.is_some() {
             return None;
         }
-        let running = self.state.counts().running;
-        let regions: Vec<&str> = self
-            .state
-            .lanes
-            .iter()
-            .filter(|lane| lane.counts().running > 0)
-            .map(|lane| lane.region.as_str())
-            .collect();
+        let mut regions: Vec<&str> = Vec::new();
+        let mut running = 0;
+        for lane in &self.state.lanes {
+            let hosts = lane.rollouts.iter().map(going_on).sum::<usize>();
+            if hosts > 0 {
+                regions.push(lane.region.as_str());
+                running += hosts;
+            }
+        }
         let what = if running > 0 {
             let count = if running == 1 {
                 "1 host goes".to_owned()
@@ -327,6 +328,21 @@ pub(super) fn host_words(host: &HostState) -> String {
         said.push_str(&format!(", try {}", host.attempts.len()));
     }
     said
+}
+
+/// Hosts of a rollout that a command goes on to, whether it was seen to run there or not: SSM has it, or may have it, and
+/// reaches whom it has not reached yet.
+fn going_on(rollout: &RolloutState) -> usize {
+    let open = |host: &&HostState| {
+        let attempt = host.latest().filter(|attempt| !attempt.status.is_end());
+        let send = attempt.and_then(|attempt| rollout.sends.get(attempt.send));
+        send.is_some_and(|send| match &send.phase {
+            SendPhase::Intended | SendPhase::Unknown(_) => true,
+            SendPhase::Accepted { ended, .. } => ended.is_none(),
+            SendPhase::Refused(_) | SendPhase::Abandoned => false,
+        })
+    };
+    rollout.hosts.iter().filter(open).count()
 }
 
 fn were(hosts: usize) -> String {
