@@ -237,6 +237,7 @@ mod tests {
             "qd:7:us-east-1:ubuntu:3:x",
             "qd:7::ubuntu:3",
             "qd:x:a:b:1",
+            "qd:00000000000000000000000000000007:us-east-1:ubuntu:4294967295",
         ] {
             assert_eq!(Token::new(stranger).parts(), None, "{stranger}");
         }

@@ -135,7 +135,8 @@ impl Link {
         clients.map(Arc::new).map_err(AwsError::Refused)
     }
 
-    fn is_stale(&self) -> bool {
+    /// Whether the credentials are read anew before the next call.
+    pub fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Acquire)
     }
 
@@ -151,6 +152,18 @@ impl Link {
     /// Lets the credentials be read anew before the next call.
     pub fn doubt(&self) {
         self.stale.store(true, Ordering::Release);
+    }
+
+    /// Whether only one account's credentials are good here.
+    pub fn expects_somebody(&self) -> bool {
+        self.account.get().is_some()
+    }
+
+    /// The present clients' credentials are this caller's.
+    pub fn trust(&self, caller: &Caller) {
+        if self.account.get().is_none_or(|account| *account == caller.account) {
+            self.stale.store(false, Ordering::Release);
+        }
     }
 
     fn same(&self, account: &AccountId, caller: &Caller) -> Result<(), AwsError> {

@@ -16,10 +16,18 @@ pub(super) struct SdkSts(pub Arc<Link>);
 #[async_trait]
 impl Sts for SdkSts {
     async fn identity(&self) -> Result<Caller, AwsError> {
-        // Whose credentials these are is what is asked, so that nobody has to be expected.
-        let clients = self.0.anybody().await?;
-        let caller = caller(&clients).await;
-        caller.inspect_err(|_| self.0.doubt())
+        let link = &self.0;
+        let known = !link.is_stale();
+        let clients = link.anybody().await?;
+        // Until it is answered whose they are, also where nobody waits for the answer to the end.
+        if link.expects_somebody() {
+            link.doubt();
+        }
+        let caller = caller(&clients).await.inspect_err(|_| link.doubt())?;
+        if known {
+            link.trust(&caller);
+        }
+        Ok(caller)
     }
 
     fn expect(&self, account: &AccountId) {

@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
     }
     let session = Session::open(global, &place::state_dir(global)?)?;
     let access = Access::of(global, &args.reach)?;
-    let found = session.runtime().block_on(find::find(&session, &access, args))?;
+    let found = session.ask(args.drive.wait_timeout, find::find(&session, &access, args))?;
     let retries = Retries {
         which: args.retry.map(|which| match which {
             Retry::Failed => Selection::Failed(None),
@@ -52,7 +52,7 @@ pub(super) fn take_up(
     options: &Drive,
 ) -> Result<Exit, Failure> {
     let access = Access::of(global, &Reach::default())?;
-    let found = session.runtime().block_on(find::known(session, &access, id))?;
+    let found = session.ask(options.wait_timeout, find::known(session, &access, id))?;
     drive(session, global, face, &access, found, options, Retries::default())
 }
 

@@ -20,6 +20,8 @@ pub enum Failure {
     },
     /// Something foreseen, with what to do about it.
     Problem(Problem),
+    /// The operator left before AWS had said what there is to follow.
+    Left,
     /// The output cannot be written.
     Output(io::Error),
     /// Something that nobody foresaw.
@@ -34,12 +36,18 @@ impl Failure {
         let _ = match self {
             Self::Config { errors, colour } => writeln!(err, "{}", errors.render(*colour)),
             Self::Problem(problem) => writeln!(err, "{}", problem_lines(problem).join("\n")),
+            Self::Left => writeln!(
+                err,
+                "left before AWS had answered: nothing was done, and what was sent to the fleet goes on; the same command \
+                 takes it up again"
+            ),
             Self::Output(error) => writeln!(err, "error: the output cannot be written: {error}"),
             Self::Unexpected(report) => writeln!(err, "error: {report:?}"),
         };
         match self {
             Self::Config { .. } => Exit::Config,
             Self::Problem(problem) => problem.kind.exit(),
+            Self::Left => Exit::Left,
             Self::Output(_) | Self::Unexpected(_) => Exit::Unexpected,
         }
     }

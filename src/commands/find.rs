@@ -23,6 +23,8 @@ use crate::state::{Recorded, State};
 const LATEST: &str = "latest";
 /// The newest deployments of the journal among which the latest of an application and environment is looked for.
 pub(super) const RECENT: usize = 100;
+/// How long a region has to answer for a deployment that the journal has: without it only retries there have to wait.
+const ANSWER: Duration = Duration::from_secs(20);
 /// How often SSM is asked for a deployment that must be there.
 const LOOKS: u32 = 5;
 /// Between two of these.
@@ -121,7 +123,7 @@ fn refuse_another_app(plan: &Plan, access: &Access) -> Result<(), Problem> {
 
 /// A deployment that SSM remembers. Its beginning goes into the journal, unless that has it already.
 async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: Whose) -> Result<Found, Problem> {
-    let adopted = adopt(access, access.to_search(), whose).await?;
+    let adopted = adopt(access, access.to_search(), whose, Duration::MAX).await?;
     let mut facts = archive.facts(adopted.deployment)?;
     if facts.is_empty() {
         facts = match session.journal.append(adopted.deployment, adopted.facts).await {
@@ -135,6 +137,7 @@ async fn adopted(session: &Session, archive: &Archive, access: &Access, whose: W
     }
     let plan = plan(&facts)?;
     refuse_the_wrong_world(&plan, access)?;
+    refuse_another_app(&plan, access)?;
     let secrets = secrets(&plan, access, Some(adopted.secrets));
     let notices = adopted.unasked.iter().map(|(region, problem)| {
         Problem::new(
@@ -184,7 +187,7 @@ async fn remembered(access: &Access, plan: &Plan) -> Result<(Secrets, Vec<Proble
     let mut looks = 0;
     loop {
         looks += 1;
-        match adopt(access, access.of_plan(plan), Whose::Deployment(plan.id)).await {
+        match adopt(access, access.of_plan(plan), Whose::Deployment(plan.id), ANSWER).await {
             Ok(adopted) => {
                 let unasked = adopted.unasked.iter();
                 let notices = unasked.map(|(region, problem)| unanswered(region.as_str(), problem));
@@ -212,11 +215,12 @@ fn unanswered(who: &str, problem: &Problem) -> Problem {
     )
 }
 
-async fn adopt(access: &Access, accounts: Accounts, whose: Whose) -> Result<Adopted, Problem> {
+async fn adopt(access: &Access, accounts: Accounts, whose: Whose, within: Duration) -> Result<Adopted, Problem> {
     let regions = connect::regions(&accounts, &access.ways).await?;
     let rehearsal = access.ways.rehearsal.is_some();
     let config = access.config.as_ref();
-    engine::adopt(whose, &regions, config, session::driver(), rehearsal, Millis::now()).await
+    let now = Millis::now();
+    engine::adopt(whose, within, &regions, config, session::driver(), rehearsal, now).await
 }
 
 fn plan(facts: &[Recorded]) -> Result<Arc<Plan>, Problem> {
@@ -277,7 +281,10 @@ fn refuse_an_ended_rehearsal(dir: &Path, access: &Access, id: &str) -> Result<()
 fn ended(id: &str, place: &str) -> Problem {
     Problem::new(
         Kind::Guard,
-        format!("deployment {id} was a rehearsal: its hosts ended with the process that simulated them"),
+        format!(
+            "deployment {id} was a rehearsal: its hosts ended with the process that simulated them, or another shell leads \
+             to it"
+        ),
         format!(
             "`quarterdeck show {id}{place}` shows it. To rehearse attaching, keep the hosts running with \
              `quarterdeck rehearse --serve`, and deploy and attach from another shell with what that prints"

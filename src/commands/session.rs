@@ -27,6 +27,9 @@ use crate::text::Clean;
 /// How long tasks may take to notice that the process ends; what matters is in the journal by then.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// How long an answer takes before it is said what is waited for.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// Everything that an engine and its face need of the process.
 pub(super) struct Session {
     /// The journal in the state folder.
@@ -55,9 +58,36 @@ impl Session {
         self.dir.join("logs")
     }
 
-    /// The runtime, for what has to be known before the engine starts.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+    /// Waits for what has to be known before there is a face, for as long as the operator does.
+    ///
+    /// # Errors
+    /// What comes of it, or [`Failure::Left`] after a signal, or after `wait`.
+    pub fn ask<T>(
+        &self,
+        wait: Option<Duration>,
+        question: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Failure> {
+        self.runtime.block_on(async {
+            let mut interrupts = signals::listen()?;
+            let waited_out = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let slow = async {
+                tokio::time::sleep(SLOW).await;
+                eprintln!("asking AWS what was sent; ctrl-c leaves, and stops nothing");
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                Some(_) = interrupts.recv() => Err(Failure::Left),
+                answer = question => Ok(answer?),
+                () = waited_out => Err(Failure::Left),
+                () = slow => Err(Failure::Left),
+            }
+        })
     }
 
     /// Starts an engine and shows it with `face` until it ends.

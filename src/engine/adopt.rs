@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 
-use super::ports::{AwsError, Recipients, RegionPorts, SentCommand, Ssm};
+use super::ports::{AwsError, Recipients, RegionPorts, SendRequest, SentCommand, Ssm};
 use super::secrets::Secrets;
 use super::setup::CLOCK_SKEW;
-use crate::config::{Config, Parameter};
-use crate::names::{CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
+use crate::config::{Config, Parameter, RolloutConfig};
+use crate::names::{AccountId, CommandId, CommitId, DeploymentId, Digest, HostId, Millis, Region, RolloutName, Token};
 use crate::pages::Pages;
 use crate::plan::{
     Commit, Environment, ExpectedHost, LanePlan, Mutability, ParameterValue, Ping, Plan, Repository, RolloutPlan,
@@ -29,9 +31,14 @@ const TRIES: u32 = 5;
 /// How often it is made when nobody answers: the client has waited for an answer several times by then.
 const UNANSWERED: u32 = 2;
 /// The pause before the second of them, doubled for each.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 /// Values of a filter that DescribeInstanceInformation takes (service model).
 const FILTER_VALUES: usize = 100;
+
+/// How long a region has to answer before the others go on without it.
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
+/// What becomes of hosts in a region that did not say what another machine has sent there.
+const ASKED_AGAIN: &str = "no host there is retried before that is known; a retry asks again";
 
 /// Which deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +66,13 @@ pub struct Adopted {
 
 /// Looks for a deployment's commands in `regions`. Some of these may be out of reach, as long as another has some.
 ///
+/// A region that has not told its commands `within` this time is left out.
+///
 /// # Errors
 /// AWS's problem, or that SSM remembers no such command: it forgets commands after 30 days.
 pub async fn adopt(
     whose: Whose,
+    within: Duration,
     regions: &BTreeMap<Region, RegionPorts>,
     config: Option<&Arc<Config>>,
     driver: Driver,
@@ -78,7 +88,10 @@ pub async fn adopt(
     let asked = regions
         .iter()
         .filter(|(region, _)| unasked.iter().all(|(other, _)| other != *region));
-    let looks = asked.map(|(region, ports)| async move { (region, lane(deployment, region, ports, config).await) });
+    let looks = asked.map(|(region, ports)| async move {
+        let look = timeout(within, lane(deployment, region, ports, config)).await;
+        (region, look.unwrap_or_else(|_| Err(unanswered(region))))
+    });
     let mut lanes = Vec::new();
     for (region, look) in join_all(looks).await {
         match look {
@@ -104,6 +117,8 @@ pub async fn adopt(
             facts.extend(told(sent, region, rollout));
         }
     }
+    // A configuration that has none of its rollouts is another application's.
+    let config = config.filter(|_| lanes.iter().any(|lane| lane.is_configured));
     let started = Fact::DeploymentStarted {
         plan: Box::new(plan(deployment, lanes, config, (regions, &unasked), rehearsal, now)),
         driver,
@@ -146,7 +161,10 @@ pub(super) async fn elsewhere(
 ) -> (Vec<Fact>, BTreeMap<Region, Problem>) {
     // Where nothing was sent too: the journal may be an older copy.
     let asked = regions.iter().filter(|(region, _)| plan.lane(region).is_some());
-    let looks = asked.map(|(region, ports)| async move { (region, sent(plan.id, region, ports).await) });
+    let looks = asked.map(|(region, ports)| async move {
+        let look = timeout(ANSWER, sent(plan.id, region, ports)).await;
+        (region, look.unwrap_or_else(|_| Err(unanswered(region))))
+    });
     let (mut facts, mut unasked) = (Vec::new(), BTreeMap::new());
     for (region, look) in join_all(looks).await {
         match look {
@@ -171,9 +189,20 @@ pub(super) async fn sent(
                 "{region}: whether another machine has sent more of this deployment could not be asked: {}",
                 problem.what
             ),
-            "no host there is retried before that is known; a retry asks again",
+            ASKED_AGAIN,
         )
     })
+}
+
+/// The region is left out for now, so that the others do not wait for it.
+fn unanswered(region: &Region) -> Problem {
+    Problem::new(
+        Kind::Unexpected,
+        format!(
+            "{region}: whether another machine has sent more of this deployment could not be asked: SSM does not answer"
+        ),
+        ASKED_AGAIN,
+    )
 }
 
 /// What the journal does not have of a region's commands.
@@ -281,6 +310,8 @@ async fn by_command(
 struct Lane {
     plan: LanePlan,
     sent: Vec<SentCommand>,
+    /// Whether the configuration has one of its rollouts.
+    is_configured: bool,
 }
 
 /// The deployment's commands in a region, in the order in which they were sent.
@@ -307,12 +338,16 @@ async fn lane(
     }
     let caller = patiently(|| ports.sts.identity()).await?;
     let mut rollouts: Vec<RolloutPlan> = Vec::new();
+    let mut is_configured = false;
     for sent in &sent {
         let Some((.., name, _)) = sent.request.token.parts() else {
             continue;
         };
         if rollouts.iter().all(|rollout| rollout.name != name) {
-            let known = config.map_or_else(BTreeMap::new, |config| known(config, region, &name));
+            let configured =
+                config.and_then(|config| configured(config, region, &caller.account, &name, &sent.request));
+            is_configured |= configured.is_some();
+            let known = configured.map(known).unwrap_or_default();
             rollouts.push(rollout(name, region, sent, ports.ssm.as_ref(), &known).await?);
         }
     }
@@ -333,7 +368,11 @@ async fn lane(
         current: None,
         rollouts,
     };
-    Ok(Some(Lane { plan, sent }))
+    Ok(Some(Lane {
+        plan,
+        sent,
+        is_configured,
+    }))
 }
 
 /// The rollout as its first command tells it.
@@ -458,14 +497,27 @@ fn gone(id: HostId) -> ExpectedHost {
     }
 }
 
-/// The parameters of a rollout that the configuration has, and whether they are secret.
-fn known(config: &Config, region: &Region, rollout: &RolloutName) -> BTreeMap<String, bool> {
-    let lanes = config.lanes.iter().filter(|lane| lane.region == *region);
-    let rollouts = lanes
-        .flat_map(|lane| &lane.rollouts)
-        .filter(|known| known.name == *rollout);
-    rollouts
-        .flat_map(|rollout| &rollout.parameters)
+/// The command's rollout in the configuration. Another application's may have the same name, and sends other things.
+fn configured<'a>(
+    config: &'a Config,
+    region: &Region,
+    account: &AccountId,
+    name: &RolloutName,
+    request: &SendRequest,
+) -> Option<&'a RolloutConfig> {
+    let lane = config.lanes.iter().find(|lane| lane.region == *region)?;
+    let vars = config.vars(lane, account.as_str(), "", "");
+    lane.rollouts.iter().find(|rollout| {
+        rollout.name == *name
+            && rollout.document.render(&vars) == request.document
+            && rollout.parameters.keys().eq(request.parameters.keys())
+    })
+}
+
+/// The parameters of a configured rollout, and whether they are secret.
+fn known(rollout: &RolloutConfig) -> BTreeMap<String, bool> {
+    let parameters = rollout.parameters.iter();
+    parameters
         .map(|(name, value)| (name.clone(), matches!(value, Parameter::Secret(_))))
         .collect()
 }

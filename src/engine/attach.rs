@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use super::adopt::ANSWER;
 use super::drive::Drive;
 use super::launch::{Ends, ends, folder};
 use super::means::Means;
@@ -75,7 +77,10 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
             return Ok(());
         };
         ports.sts.expect(&lane.account);
-        match ports.sts.identity().await {
+        let Ok(identity) = timeout(ANSWER, ports.sts.identity()).await else {
+            return Ok(());
+        };
+        match identity {
             Ok(caller) if caller.account == lane.account => Ok(()),
             Ok(caller) => Err(Problem::new(
                 Kind::Credentials,
@@ -91,6 +96,15 @@ async fn same_accounts(plan: &Plan, outside: &Outside) -> Result<(), Problem> {
         }
     });
     try_join_all(looks).await.map(drop)
+}
+
+/// Until the operator leaves. Whatever else is asked for has to wait until it is known how things are.
+async fn left(actions: &mut mpsc::UnboundedReceiver<Action>) {
+    while let Some(action) = actions.recv().await {
+        if let Action::Leave { .. } = action {
+            return;
+        }
+    }
 }
 
 /// Without a connection to its region a command would be followed by nobody, and the deployment would never end.
@@ -184,12 +198,22 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     ends.say(Update::Driving);
     let outside = (attach.connect)().await?;
     can_follow(&state, &outside)?;
-    same_accounts(&plan, &outside).await?;
     // Before it is told what other machines did: however new that is, this deployment was left when it was left.
     let last = state.last_at.max(claim.last_sign());
     let stale = last.is_some_and(|at| attach.clock.now().since(at) > STALE);
     // A claim is one machine's: another one may have taken the deployment up and retried hosts meanwhile.
-    let (sent, unasked) = adopt::elsewhere(&plan, &state, &outside.regions).await;
+    let asked = async {
+        same_accounts(&plan, &outside).await?;
+        Ok::<_, Problem>(adopt::elsewhere(&plan, &state, &outside.regions).await)
+    };
+    let (sent, unasked) = tokio::select! {
+        biased;
+        () = left(&mut ends.actions) => {
+            claim.leave();
+            return Ok(());
+        }
+        asked = asked => asked?,
+    };
     for problem in unasked.values() {
         ends.say(Update::Notice(problem.clone()));
     }

@@ -638,6 +638,34 @@ mod tests {
         assert_eq!((set.len(), set.unknown), (1, 1));
     }
 
+    /// Two machines counted on from the same number, and one has taken in what the other sent.
+    #[test]
+    fn a_token_that_two_commands_have_is_cancelled_for_both() {
+        use crate::console::tests::fixture::{host_id, region, rollout_name};
+        use crate::names::CommandId;
+        let mut story = Story::start(plan(1, 2)).built().pushed().rolling().finished();
+        let id = story.state.plan.as_ref().expect("it has one").id;
+        let token = Token::compose(id, &region(0), &rollout_name(0), 2);
+        for host in 0..2 {
+            story.tell(Fact::SendIntended {
+                region: region(0),
+                rollout: rollout_name(0),
+                token: token.clone(),
+                to: SendTo::Hosts(vec![host_id(0, 0, host)]),
+            });
+            story.tell(Fact::SendAccepted {
+                token: token.clone(),
+                command: CommandId::new(format!("command-{host}")),
+                expires_at: None,
+                adopted: host > 0,
+            });
+        }
+        story.tell(Fact::CancelIntended { token });
+        let sends = story.state.lanes[0].rollouts[0].sends.iter();
+        let intended: Vec<bool> = sends.map(|send| send.cancel_intended).collect();
+        assert_eq!(intended, [false, true, true]);
+    }
+
     #[test]
     fn a_deployment_that_is_taken_up_and_found_as_it_was_has_not_lasted_longer() {
         let mut story = Story::start(plan(1, 2)).built().pushed().rolling().finished();

@@ -238,7 +238,16 @@ async fn a_deployment_whose_hosts_can_not_be_listed_to_the_end_is_not_adopted() 
         pid: 1,
         version: Clean::line("0"),
     };
-    let adopted = adopt(Whose::Deployment(id), &regions, None, driver, true, Millis(0)).await;
+    let adopted = adopt(
+        Whose::Deployment(id),
+        std::time::Duration::MAX,
+        &regions,
+        None,
+        driver,
+        true,
+        Millis(0),
+    )
+    .await;
     let problem = adopted.err().expect("the list has no end");
     assert!(problem.what.as_str().contains("leads in circles"), "{problem}");
     assert_eq!(server.count("ListCommandInvocations"), 3);

@@ -270,4 +270,9 @@ fn another_applications_deployment_is_not_taken_up_with_this_configuration() {
     let named = served.run(&shell, &format!("attach {id} -y --progress plain"), folder);
     assert_eq!(named.code, Some(2), "{named:#?}");
     assert!(named.err.contains("is of sento to"), "{named:#?}");
+    let (region, command) = commands(&deployed).remove(0);
+    let attach = format!("attach --command-id {command} --region {region} -y --progress plain");
+    let found = served.run(&shell, &attach, folder);
+    assert_eq!(found.code, Some(2), "{found:#?}");
+    assert!(found.err.contains("is of sento to"), "{found:#?}");
 }

@@ -397,3 +397,51 @@ async fn a_lane_that_had_failed_is_not_cancelled_for_having_been_left_long_ago()
     process.act(Action::RetryPush(Region::new(EAST)));
     process.until("the sends", |process| process.has_sent(EAST)).await;
 }
+
+/// Nobody could follow its commands, and it would never end.
+#[tokio::test]
+async fn a_deployment_is_not_taken_up_without_a_connection_to_a_region_where_hosts_run() {
+    let scene = Scene::set(SMALL).await;
+    let mut process = scene.start().await;
+    process
+        .until("the sends", |process| process.has_sent(EAST) && process.has_sent(OHIO))
+        .await;
+    process.leave().await;
+    let whole = scene.connect();
+    let without: Connect = Arc::new(move || {
+        let outside = whole();
+        Box::pin(async move {
+            let mut outside = outside.await?;
+            outside.regions.remove(&Region::new(OHIO));
+            Ok(outside)
+        })
+    });
+    let mut process = scene.attach_through(without, Clock::default());
+    process.until("the end", |process| process.stopped.is_some()).await;
+    let problem = process.stopped.clone().flatten().expect("it was refused");
+    assert!(problem.what.as_str().starts_with("us-east-2: commands"), "{problem}");
+    assert!(problem.remedy.as_str().contains("config.toml"), "{problem}");
+    let mut process = scene.attach();
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+}
+
+/// A region that says nothing keeps the others waiting for a moment only, and whoever leaves for no moment.
+#[tokio::test]
+async fn a_region_that_never_answers_holds_up_neither_the_others_nor_whoever_leaves() {
+    let scene = Scene::set(SMALL).await;
+    let mut process = scene.start().await;
+    process
+        .until("the sends", |process| process.has_sent(EAST) && process.has_sent(OHIO))
+        .await;
+    process.leave().await;
+    let faults = scene.rehearsal.faults();
+    let silent = faults.add(Rule::always(Act::NoAnswer).within(OHIO));
+    let mut process = scene.attach();
+    process.until("the question", |_| faults.struck(silent) > 0).await;
+    let begun = std::time::Instant::now();
+    process.leave().await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    faults.end(silent);
+    let mut process = scene.attach();
+    assert_eq!(process.settled().await, Outcome::Succeeded);
+}

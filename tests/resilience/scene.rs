@@ -232,7 +232,16 @@ impl Scene {
     pub async fn remembered(&self, whose: Whose, configured: bool) -> Result<Adopted, Problem> {
         let outside = (self.connect())().await?;
         let config = configured.then_some(&self.config);
-        adopt(whose, &outside.regions, config, driver(3), true, Millis::now()).await
+        adopt(
+            whose,
+            Duration::MAX,
+            &outside.regions,
+            config,
+            driver(3),
+            true,
+            Millis::now(),
+        )
+        .await
     }
 
     /// A process on a machine whose journal begins with what SSM remembers.

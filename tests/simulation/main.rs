@@ -88,7 +88,7 @@ fn a_fleet_in_thirty_regions_gets_what_was_promised_too() {
     let size = Size::Large(usize::try_from(hosts).expect("it fits"));
     let (told, _) = life::deployment(1, size, false);
     println!("{hosts} hosts in thirty regions: {told:?}");
-    assert!(told.crashes > 0 && told.faults > 0 && told.retried > 0, "{told:?}");
+    assert!(told.facts > 2 * hosts, "hosts are waited for, seen and ended: {told:?}");
 }
 
 #[test]
