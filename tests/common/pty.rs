@@ -68,17 +68,25 @@ impl Pty {
     /// # Panics
     /// It does not appear in time.
     pub fn wait_for(&mut self, text: &str) -> String {
+        self.wait_for_times(text, 1)
+    }
+
+    /// Waits until the screen has `text` so many times, and returns the screen.
+    ///
+    /// # Panics
+    /// It does not appear so often in time.
+    pub fn wait_for_times(&mut self, text: &str, times: usize) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             let screen = self.parser.screen().contents();
-            if screen.contains(text) {
+            if screen.matches(text).count() >= times {
                 return screen;
             }
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.parser.process(&bytes),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("{text:?} does not appear on\n{screen}")
+                    panic!("{text:?} does not appear {times} times on\n{screen}")
                 }
             }
         }

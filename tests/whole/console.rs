@@ -149,6 +149,7 @@ fn at_work(served: &Served) -> Pty {
     let mut pty = served.place.terminal("deploy");
     pty.wait_for("enter start");
     pty.type_keys("\r");
-    pty.wait_for("looks every");
+    // In both regions.
+    pty.wait_for_times("looks every", 2);
     pty
 }
