@@ -25,7 +25,8 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
     }
     let session = Session::open(global, &place::state_dir(global)?)?;
     let access = Access::of(global, &args.reach)?;
-    let found = session.ask(args.drive.wait_timeout, find::find(&session, &access, args))?;
+    let mut options = args.drive.clone();
+    let found = session.ask(&mut options.wait_timeout, find::find(&session, &access, args))?;
     let retries = Retries {
         which: args.retry.map(|which| match which {
             Retry::Failed => Selection::Failed(None),
@@ -33,7 +34,7 @@ pub(super) fn run(global: &Global, args: &Attach) -> Result<Exit, Failure> {
         }),
         despite_moved_tag: args.despite_moved_tag,
     };
-    session.through(|session| drive(session, global, face, &access, found, &args.drive, retries))
+    session.through(|session| drive(session, global, face, &access, found, &options, retries))
 }
 
 /// What is retried once nothing is under way, where no operator presses a key for it.
@@ -52,8 +53,9 @@ pub(super) fn take_up(
     options: &Drive,
 ) -> Result<Exit, Failure> {
     let access = Access::of(global, &Reach::default())?;
-    let found = session.ask(options.wait_timeout, find::known(session, &access, id))?;
-    drive(session, global, face, &access, found, options, Retries::default())
+    let mut options = options.clone();
+    let found = session.ask(&mut options.wait_timeout, find::known(session, &access, id))?;
+    drive(session, global, face, &access, found, &options, Retries::default())
 }
 
 fn drive(

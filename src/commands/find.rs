@@ -24,7 +24,7 @@ const LATEST: &str = "latest";
 /// The newest deployments of the journal among which the latest of an application and environment is looked for.
 pub(super) const RECENT: usize = 100;
 /// How long a region has to answer for a deployment that the journal has: without it only retries there have to wait.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(10);
 /// How often SSM is asked for a deployment that must be there.
 const LOOKS: u32 = 5;
 /// Between two of these.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Report, WrapErr};
 use tokio::fs::File;
@@ -58,19 +58,21 @@ impl Session {
         self.dir.join("logs")
     }
 
-    /// Waits for what has to be known before there is a face, for as long as the operator does.
+    /// Waits for what has to be known before there is a face, for as long as the operator does; `wait` has what is left of
+    /// it then.
     ///
     /// # Errors
     /// What comes of it, or [`Failure::Left`] after a signal, or after `wait`.
     pub fn ask<T>(
         &self,
-        wait: Option<Duration>,
+        wait: &mut Option<Duration>,
         question: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Failure> {
-        self.runtime.block_on(async {
+        let (began, whole) = (Instant::now(), *wait);
+        let answer = self.runtime.block_on(async {
             let mut interrupts = signals::listen()?;
             let waited_out = async {
-                match wait {
+                match whole {
                     Some(wait) => tokio::time::sleep(wait).await,
                     None => std::future::pending().await,
                 }
@@ -87,7 +89,9 @@ impl Session {
                 () = waited_out => Err(Failure::Left),
                 () = slow => Err(Failure::Left),
             }
-        })
+        });
+        *wait = whole.map(|whole| whole.saturating_sub(began.elapsed()));
+        answer
     }
 
     /// Starts an engine and shows it with `face` until it ends.

@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const FILTER_VALUES: usize = 100;
 
 /// How long a region has to answer before the others go on without it.
-pub(super) const ANSWER: Duration = Duration::from_secs(20);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// What becomes of hosts in a region that did not say what another machine has sent there.
 const ASKED_AGAIN: &str = "no host there is retried before that is known; a retry asks again";
 

@@ -276,3 +276,38 @@ fn another_applications_deployment_is_not_taken_up_with_this_configuration() {
     assert_eq!(found.code, Some(2), "{found:#?}");
     assert!(found.err.contains("is of sento to"), "{found:#?}");
 }
+
+/// What is asked before there is a face is asked no longer than the caller waits.
+#[test]
+fn a_region_that_does_not_answer_holds_nobody_longer_than_they_wait() {
+    let shell = Shell::new();
+    let scenario = tempfile::NamedTempFile::new().expect("a file");
+    let silent = "[[fault]]\nact = \"no-answer\"\nregion = \"us-east-2\"\noperation = \"ListCommands\"\nskip = 1\n";
+    std::fs::write(scenario.path(), silent).expect("it can be written");
+    let serve = format!(
+        "rehearse --serve --docker stand-in --speed 40 --hosts 16 --scenario {}",
+        scenario.path().display()
+    );
+    let served = Served::start(&shell, &serve);
+    let deployed = served.run(
+        &shell,
+        "deploy -y --wait-timeout 3s --progress json",
+        Some(&served.folder),
+    );
+    assert_eq!(deployed.code, Some(9), "{deployed:#?}");
+    let begun = std::time::Instant::now();
+    let attached = served.run(
+        &shell,
+        "attach --wait-timeout 2s --progress plain",
+        Some(&served.folder),
+    );
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(attached.code, Some(9), "{attached:#?}");
+    for said in ["asking AWS what was sent", "left before AWS had answered"] {
+        assert!(attached.err.contains(said), "{said}: {attached:#?}");
+    }
+}

@@ -21,6 +21,8 @@ use crate::text::Clean;
 
 /// Looks in a row without an answer after which the lane is said to wait.
 const UNANSWERED: u32 = 3;
+/// How long looks may go without an answer before that is said too: one that is never answered takes long.
+const SILENCE: Duration = Duration::from_secs(20);
 /// Looks are up to this share of the interval early, so that regions do not look in step.
 const JITTER: f64 = 0.15;
 
@@ -37,6 +39,7 @@ pub(super) async fn run(means: Means, region: Region, mut commands: mpsc::Unboun
         trackers: Vec::new(),
         poll: Poll::default(),
         failures: 0,
+        answered: Instant::now(),
         waiting: false,
     };
     loop {
@@ -86,12 +89,17 @@ struct Poller {
     poll: Poll,
     /// Looks in a row that got no answer, or were throttled.
     failures: u32,
+    /// When a look was answered last, or the first one was due.
+    answered: Instant,
     /// Whether the lane was told that it waits.
     waiting: bool,
 }
 
 impl Poller {
     fn follow(&mut self, tracker: Tracker) {
+        if self.trackers.is_empty() {
+            self.answered = Instant::now();
+        }
         self.trackers.push(Followed {
             tracker,
             since: Instant::now(),
@@ -159,6 +167,7 @@ impl Poller {
             return self.show();
         }
         self.failures = 0;
+        self.answered = Instant::now();
         self.poll.throttled = 0;
         self.poll.trouble = None;
         self.poll.answered_at = Some(self.means.clock.now());
@@ -266,7 +275,7 @@ impl Poller {
                 false
             }
             AwsError::Expired(_) | AwsError::Refused(_) => true,
-            AwsError::Unknown(_) => self.failures >= UNANSWERED,
+            AwsError::Unknown(_) => self.failures >= UNANSWERED || self.answered.elapsed() > SILENCE,
         };
         // Waiting for the operator is no reason to slow down further.
         if matches!(error, AwsError::Expired(_)) {
