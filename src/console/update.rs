@@ -96,9 +96,13 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
         Update::Fact(recorded) => {
             if let Fact::DeploymentSettled { .. } = recorded.fact {
                 effects.push(Effect::Bell);
+                forget_word(view);
             }
         }
-        Update::RetryChecked { set, moved } => questions::retry_checked(view, set, moved),
+        Update::RetryChecked { set, moved } => {
+            forget_word(view);
+            questions::retry_checked(view, set, moved);
+        }
         Update::Notice(problem) => {
             if state.plan.is_none()
                 && let Readiness::Starting(plan) = &view.preflight.readiness
@@ -124,6 +128,11 @@ pub fn told(view: &mut View, state: &State, update: Update) -> Vec<Effect> {
     }
     effects.extend(wanted_output(view, state));
     effects
+}
+
+/// Why a key did nothing is not true any more; what went wrong stays to be read.
+fn forget_word(view: &mut View) {
+    view.notice = view.notice.take().filter(|notice| notice.bad);
 }
 
 /// Another process drives now, or none, or this one: a question of what was before is void, and so is what was said to a

@@ -98,8 +98,12 @@ fn a_retry_says_how_many_hosts_and_what_unknown_means() {
     );
     assert!(text.contains("run a second time"), "{text}");
     assert!(text.contains("looking whether the tags still point"), "{text}");
+    assert_eq!(actions(harness.press("y")), []);
+    assert!(harness.text().contains("not yet"), "{}", harness.text());
     harness.told(Update::RetryChecked { set, moved: Vec::new() });
-    assert!(harness.text().contains("still point at this deployment's image."));
+    let text = harness.text();
+    assert!(text.contains("still point at this deployment's image."), "{text}");
+    assert!(!text.contains("not yet"), "it can be answered now: {text}");
     let mut harmless = finished();
     asked(&mut harmless, "r");
     assert!(!harmless.text().contains("unknown whether"), "{}", harmless.text());
