@@ -1,5 +1,6 @@
 //! A command that runs an engine: its state folder, its runtime, and the face that follows it.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -80,14 +81,14 @@ impl Session {
             let slow = async {
                 tokio::time::sleep(SLOW).await;
                 eprintln!("asking AWS what was sent; ctrl-c leaves, and stops nothing");
-                std::future::pending::<()>().await;
+                std::future::pending::<Infallible>().await
             };
             tokio::select! {
                 biased;
                 Some(_) = interrupts.recv() => Err(Failure::Left),
                 answer = question => Ok(answer?),
                 () = waited_out => Err(Failure::Left),
-                () = slow => Err(Failure::Left),
+                never = slow => match never {},
             }
         });
         *wait = whole.map(|whole| whole.saturating_sub(began.elapsed()));

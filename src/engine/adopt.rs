@@ -37,8 +37,6 @@ const FILTER_VALUES: usize = 100;
 
 /// How long a region has to answer before the others go on without it.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
-/// What becomes of hosts in a region that did not say what another machine has sent there.
-const ASKED_AGAIN: &str = "no host there is retried before that is known; a retry asks again";
 
 /// Which deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +88,7 @@ pub async fn adopt(
         .filter(|(region, _)| unasked.iter().all(|(other, _)| other != *region));
     let looks = asked.map(|(region, ports)| async move {
         let look = timeout(within, lane(deployment, region, ports, config)).await;
-        (region, look.unwrap_or_else(|_| Err(unanswered(region))))
+        (region, look.unwrap_or_else(|_| Err(silence())))
     });
     let mut lanes = Vec::new();
     for (region, look) in join_all(looks).await {
@@ -161,10 +159,7 @@ pub(super) async fn elsewhere(
 ) -> (Vec<Fact>, BTreeMap<Region, Problem>) {
     // Where nothing was sent too: the journal may be an older copy.
     let asked = regions.iter().filter(|(region, _)| plan.lane(region).is_some());
-    let looks = asked.map(|(region, ports)| async move {
-        let look = timeout(ANSWER, sent(plan.id, region, ports)).await;
-        (region, look.unwrap_or_else(|_| Err(unanswered(region))))
-    });
+    let looks = asked.map(|(region, ports)| async move { (region, sent(plan.id, region, ports, ANSWER).await) });
     let (mut facts, mut unasked) = (Vec::new(), BTreeMap::new());
     for (region, look) in join_all(looks).await {
         match look {
@@ -175,33 +170,33 @@ pub(super) async fn elsewhere(
     (facts, unasked)
 }
 
-/// The deployment's commands in a region, whoever sent them. Another machine that has taken up the same deployment may
-/// have: who was retried there may have succeeded.
+/// The deployment's commands in a region that answers `within` this time, whoever sent them. Another machine that has
+/// taken up the same deployment may have: who was retried there may have succeeded.
 pub(super) async fn sent(
     deployment: DeploymentId,
     region: &Region,
     ports: &RegionPorts,
+    within: Duration,
 ) -> Result<Vec<SentCommand>, Problem> {
-    commands(deployment, ports).await.map_err(|problem| {
+    let commands = timeout(within, commands(deployment, ports)).await;
+    commands.unwrap_or_else(|_| Err(silence())).map_err(|problem| {
         Problem::new(
             problem.kind,
             format!(
                 "{region}: whether another machine has sent more of this deployment could not be asked: {}",
                 problem.what
             ),
-            ASKED_AGAIN,
+            "no host there is retried before that is known; a retry asks again",
         )
     })
 }
 
-/// The region is left out for now, so that the others do not wait for it.
-fn unanswered(region: &Region) -> Problem {
+/// A region is left out for now, so that the others do not wait for it.
+fn silence() -> Problem {
     Problem::new(
         Kind::Unexpected,
-        format!(
-            "{region}: whether another machine has sent more of this deployment could not be asked: SSM does not answer"
-        ),
-        ASKED_AGAIN,
+        "SSM does not answer",
+        "look at the network and at AWS's status for the region",
     )
 }
 

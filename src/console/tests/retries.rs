@@ -206,3 +206,21 @@ fn a_refused_retry_does_not_offer_to_send_the_first_command_again() {
     harness.press("z");
     assert!(harness.text().contains("R retries its hosts"), "{}", harness.text());
 }
+
+/// A region that could not be asked what another machine sent there leaves nothing to be retried, and says so itself.
+#[test]
+fn a_question_that_comes_to_nothing_leaves_what_the_engine_said_of_it() {
+    use crate::problem::{Kind, Problem};
+    for (said, left) in [(true, "could not be asked"), (false, "nothing is left to retry")] {
+        let mut harness = finished();
+        let mut set = asked(&mut harness, "R");
+        if said {
+            let problem = Problem::new(Kind::Unexpected, "us-east-2: could not be asked", "a retry asks again");
+            harness.told(Update::Notice(problem));
+        }
+        set.hosts.clear();
+        harness.told(Update::RetryChecked { set, moved: Vec::new() });
+        assert!(harness.view.dialog.is_none());
+        assert!(harness.text().contains(left), "{}", harness.text());
+    }
+}

@@ -1,6 +1,7 @@
 //! What the operator asks for, held against the state: an action that no longer fits is told, never guessed at.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Drive;
 use crate::engine::ports::SentCommand;
@@ -83,7 +84,7 @@ impl Drive {
                 let mut elsewhere = Vec::new();
                 for region in unasked {
                     let sent = match means.region(&region) {
-                        Ok(ports) => adopt::sent(means.plan.id, &region, ports).await,
+                        Ok(ports) => adopt::sent(means.plan.id, &region, ports, Duration::MAX).await,
                         Err(problem) => Err(problem),
                     };
                     elsewhere.push((region, sent));

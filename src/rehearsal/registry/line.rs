@@ -12,8 +12,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// At most so much is read at a time. The server's buffer grows with what a read brings, up to 400 KB a connection, and
-/// thirty pushes have 150 connections.
+/// At most so much is read at a time: the server's buffer grows with what a read brings, up to 400 KB a connection.
 const READ: usize = 16 * 1024;
 
 /// Accepts connections that can be cut.
