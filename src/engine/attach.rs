@@ -1,6 +1,5 @@
 //! How a deployment is taken up: driven, if nobody does, and watched as long as somebody does.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,22 +124,17 @@ fn can_follow(state: &State, outside: &Outside) -> Result<(), Problem> {
     })
 }
 
-/// Retries that have not gone out yet, where another machine may have been quicker.
-fn retries_held_up(state: &State, unasked: &BTreeMap<Region, Problem>) -> Vec<Fact> {
-    let lanes = state.lanes.iter().filter(|lane| unasked.contains_key(&lane.region));
+/// Retries in these regions that have not gone out do not go out, for this reason.
+fn retries_stopped(state: &State, of: impl Fn(&Region) -> bool, why: &str) -> Vec<Fact> {
+    let lanes = state.lanes.iter().filter(|lane| of(&lane.region));
     let rollouts = lanes.flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)));
     let waiting = rollouts.filter(|(_, rollout)| rollout.waiting_for_retry().next().is_some());
-    waiting
-        .map(|(lane, rollout)| Fact::RetryStopped {
-            region: lane.region.clone(),
-            rollout: rollout.name.clone(),
-            problem: retries::stopped(
-                &lane.region,
-                rollout,
-                "what another machine sent there could not be asked",
-            ),
-        })
-        .collect()
+    let facts = waiting.map(|(lane, rollout)| Fact::RetryStopped {
+        region: lane.region.clone(),
+        rollout: rollout.name.clone(),
+        problem: retries::stopped(&lane.region, rollout, why),
+    });
+    facts.collect()
 }
 
 /// What was left long ago is not begun without a word: somebody may have deployed something newer since. Retries that
@@ -169,17 +163,9 @@ fn stopped(state: &State, ends: &Ends) -> Vec<Fact> {
         )));
     }
     let lanes = regions.into_iter().map(|region| Fact::LaneCancelled { region });
-    let rollouts = state
-        .lanes
-        .iter()
-        .flat_map(|lane| lane.rollouts.iter().map(move |rollout| (lane, rollout)));
-    let waiting = rollouts.filter(|(_, rollout)| rollout.waiting_for_retry().next().is_some());
-    let retries = waiting.map(|(lane, rollout)| Fact::RetryStopped {
-        region: lane.region.clone(),
-        rollout: rollout.name.clone(),
-        problem: retries::stopped(&lane.region, rollout, "it was left long ago"),
-    });
-    lanes.chain(retries).collect()
+    lanes
+        .chain(retries_stopped(state, |_| true, "it was left long ago"))
+        .collect()
 }
 
 async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
@@ -237,7 +223,9 @@ async fn run(attach: Attach, mut ends: Ends) -> Result<(), Problem> {
     if stale {
         first.extend(stopped(&state, &ends));
     }
-    first.extend(retries_held_up(&state, &unasked));
+    // Another machine may have been quicker there.
+    let held_up = "what another machine sent there could not be asked";
+    first.extend(retries_stopped(&state, |region| unasked.contains_key(region), held_up));
     let mut drive = Drive::new(means, attach.ledger, state, ends.face.clone(), incoming);
     drive.unasked = unasked.into_keys().collect();
     let driven = drive.run(first, &mut *claim, &mut ends.actions).await;

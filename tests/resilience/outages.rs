@@ -224,19 +224,17 @@ async fn a_send_that_waits_for_credentials_when_its_process_leaves_is_known_not_
     scene.sent_once(&process.state);
 }
 
-#[tokio::test]
-async fn a_retry_that_waits_for_credentials_when_its_process_leaves_goes_out_from_the_next_one() {
+/// A deployment whose one failed host is to be retried, and whose process left while that waited for credentials.
+async fn left_with_a_retry() -> Scene {
     let story = "[[host]]\nregion = \"us-east-1\"\nnumber = 1\nfates = [\"disk-full\", \"success\"]\n";
     let everybody_runs = [("max_errors = 0", "max_errors = \"100%\"")];
     let scene = Scene::set_with(&format!("{TINY}{story}"), &everybody_runs).await;
-    let mut process = scene.planned().await;
-    process.act(Action::Start);
+    let mut process = scene.start().await;
     assert_eq!(process.settled().await, Outcome::HostsFailed);
     let sent = scene.requests("SendCommand").len();
     let rule = scene.rehearsal.faults().add(Rule::on("SendCommand", Act::Expired));
-    let everywhere = Selection::Failed(None);
     process.act(Action::Retry {
-        set: process.state.retry_set(&everywhere),
+        set: process.state.retry_set(&Selection::Failed(None)),
         despite_moved: Vec::new(),
     });
     process
@@ -246,10 +244,38 @@ async fn a_retry_that_waits_for_credentials_when_its_process_leaves_goes_out_fro
         .await;
     process.leave().await;
     assert_eq!(process.state.waiting_for_retry(), 1);
-    drop(process);
     scene.rehearsal.faults().end(rule);
+    scene
+}
+
+#[tokio::test]
+async fn a_retry_that_waits_for_credentials_when_its_process_leaves_goes_out_from_the_next_one() {
+    let scene = left_with_a_retry().await;
     let mut process = scene.attach();
     assert_eq!(process.settled_again(2).await, Outcome::Succeeded);
+    assert_eq!(scene.commands(EAST).len(), 3);
+    scene.sent_once(&process.state);
+}
+
+/// Another machine may have been quicker. Where that can't be asked it does not go out, and its host can be retried later.
+#[tokio::test]
+async fn a_retry_that_was_left_does_not_go_out_where_nobody_knows_what_another_machine_sent() {
+    let scene = left_with_a_retry().await;
+    let denied = scene.rehearsal.faults().add(Rule::on("ListCommands", Act::Denied));
+    let mut process = scene.attach();
+    process
+        .until("the stop", |process| {
+            process.count(|fact| matches!(fact, Fact::RetryStopped { .. })) == 1
+        })
+        .await;
+    assert_eq!(process.settled_again(2).await, Outcome::SendFailed);
+    assert_eq!(scene.commands(EAST).len(), 2);
+    scene.rehearsal.faults().end(denied);
+    process.act(Action::Retry {
+        set: process.state.retry_set(&Selection::Failed(None)),
+        despite_moved: Vec::new(),
+    });
+    assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
     assert_eq!(scene.commands(EAST).len(), 3);
     scene.sent_once(&process.state);
 }
