@@ -23,8 +23,6 @@ use crate::state::{Recorded, State};
 const LATEST: &str = "latest";
 /// The newest deployments of the journal among which the latest of an application and environment is looked for.
 pub(super) const RECENT: usize = 100;
-/// How long a region has to answer for a deployment that the journal has: without it only retries there have to wait.
-const ANSWER: Duration = Duration::from_secs(10);
 /// How often SSM is asked for a deployment that must be there.
 const LOOKS: u32 = 5;
 /// Between two of these.
@@ -187,7 +185,7 @@ async fn remembered(access: &Access, plan: &Plan) -> Result<(Secrets, Vec<Proble
     let mut looks = 0;
     loop {
         looks += 1;
-        match adopt(access, access.of_plan(plan), Whose::Deployment(plan.id), ANSWER).await {
+        match adopt(access, access.of_plan(plan), Whose::Deployment(plan.id), engine::ANSWER).await {
             Ok(adopted) => {
                 let unasked = adopted.unasked.iter();
                 let notices = unasked.map(|(region, problem)| unanswered(region.as_str(), problem));

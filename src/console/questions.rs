@@ -21,9 +21,9 @@ pub(super) fn retry_checked(view: &mut View, checked: RetrySet, found: Vec<Moved
         }
         if checked.is_empty() {
             view.dialog = None;
-            // What the engine said of it says why.
-            let why = view.notice.take().filter(|notice| notice.bad);
-            view.notice = why.or_else(|| Some(Notice::say("nothing is left to retry there")));
+            // Where the engine has said why, that stays.
+            let nothing = || Notice::say("nothing is left to retry there");
+            view.notice.get_or_insert_with(nothing);
         } else {
             *set = checked;
             *moved = Some(found);

@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const FILTER_VALUES: usize = 100;
 
 /// How long a region has to answer before the others go on without it.
-pub(super) const ANSWER: Duration = Duration::from_secs(10);
+pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// Which deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]

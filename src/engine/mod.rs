@@ -26,7 +26,7 @@ mod work;
 
 use tokio::sync::mpsc;
 
-pub use adopt::{Adopted, Whose, adopt};
+pub use adopt::{ANSWER, Adopted, Whose, adopt};
 pub use attach::{Attach, attach};
 pub use board::Board;
 pub use launch::launch;

@@ -192,6 +192,21 @@ async fn retry(process: &mut Process, settled: usize) {
     assert_eq!(process.settled_again(settled).await, Outcome::Succeeded);
 }
 
+/// Another machine takes the deployment up with SSM's memory alone and retries its failed hosts. This one's journal knows
+/// nothing of that.
+async fn retried_elsewhere(scene: &Scene, id: DeploymentId) {
+    let here = scene.state_dir();
+    let aside = here.with_extension("aside");
+    std::fs::rename(&here, &aside).expect("a folder moves");
+    let adopted = scene.remembered(Whose::Deployment(id), false).await;
+    let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
+    assert_eq!(process.settled().await, Outcome::HostsFailed);
+    retry(&mut process, 2).await;
+    process.leave().await;
+    scene.forget();
+    std::fs::rename(&aside, &here).expect("a folder moves");
+}
+
 /// Two machines have the same deployment, and neither knows the other's journal.
 #[tokio::test]
 async fn hosts_that_another_machine_retried_are_followed_and_not_sent_to_again() {
@@ -305,8 +320,6 @@ async fn a_region_out_of_reach_is_named_and_hides_no_other() {
 #[tokio::test]
 async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
     let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
-    let here = scene.state_dir();
-    let first = here.with_extension("first");
     let mut process = scene.start().await;
     assert_eq!(process.settled().await, Outcome::HostsFailed);
     let id = process.state.plan.as_ref().expect("it has begun").id;
@@ -318,15 +331,7 @@ async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
     assert_eq!(process.settled_again(2).await, Outcome::NotAllowed);
     scene.rehearsal.faults().end(rule);
     process.leave().await;
-    std::fs::rename(&here, &first).expect("a folder moves");
-
-    let adopted = scene.remembered(Whose::Deployment(id), false).await;
-    let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
-    assert_eq!(process.settled().await, Outcome::HostsFailed);
-    retry(&mut process, 2).await;
-    process.leave().await;
-    scene.forget();
-    std::fs::rename(&first, &here).expect("a folder moves");
+    retried_elsewhere(&scene, id).await;
 
     let mut process = scene.attach();
     assert_eq!(process.settled_again(3).await, Outcome::Succeeded);
@@ -343,20 +348,11 @@ async fn a_retry_that_was_refused_here_and_sent_elsewhere_is_taken_in() {
 #[tokio::test]
 async fn no_host_is_retried_where_nobody_knows_what_another_machine_sent() {
     let scene = Scene::set_with(&format!("{SMALL}{TWO_FAIL}"), &[TOLERANT]).await;
-    let here = scene.state_dir();
-    let first = here.with_extension("first");
     let mut process = scene.start().await;
     assert_eq!(process.settled().await, Outcome::HostsFailed);
     let id = process.state.plan.as_ref().expect("it has begun").id;
     process.leave().await;
-    std::fs::rename(&here, &first).expect("a folder moves");
-    let adopted = scene.remembered(Whose::Deployment(id), false).await;
-    let mut process = scene.adopt(adopted.expect("SSM remembers it")).await;
-    assert_eq!(process.settled().await, Outcome::HostsFailed);
-    retry(&mut process, 2).await;
-    process.leave().await;
-    scene.forget();
-    std::fs::rename(&first, &here).expect("a folder moves");
+    retried_elsewhere(&scene, id).await;
 
     let faults = scene.rehearsal.faults();
     let denied = faults.add(Rule::on("ListCommands", Act::Denied).within(OHIO));

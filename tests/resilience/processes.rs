@@ -398,15 +398,21 @@ async fn a_lane_that_had_failed_is_not_cancelled_for_having_been_left_long_ago()
     process.until("the sends", |process| process.has_sent(EAST)).await;
 }
 
-/// Nobody could follow its commands, and it would never end.
-#[tokio::test]
-async fn a_deployment_is_not_taken_up_without_a_connection_to_a_region_where_hosts_run() {
+/// A deployment that was left when SSM had taken all of its commands.
+async fn left_at_work() -> Scene {
     let scene = Scene::set(SMALL).await;
     let mut process = scene.start().await;
     process
         .until("the sends", |process| process.has_sent(EAST) && process.has_sent(OHIO))
         .await;
     process.leave().await;
+    scene
+}
+
+/// Nobody could follow its commands, and it would never end.
+#[tokio::test]
+async fn a_deployment_is_not_taken_up_without_a_connection_to_a_region_where_hosts_run() {
+    let scene = left_at_work().await;
     let whole = scene.connect();
     let without: Connect = Arc::new(move || {
         let outside = whole();
@@ -425,15 +431,9 @@ async fn a_deployment_is_not_taken_up_without_a_connection_to_a_region_where_hos
     assert_eq!(process.settled().await, Outcome::Succeeded);
 }
 
-/// A region that says nothing keeps the others waiting for a moment only, and whoever leaves for no moment.
 #[tokio::test]
-async fn a_region_that_never_answers_holds_up_neither_the_others_nor_whoever_leaves() {
-    let scene = Scene::set(SMALL).await;
-    let mut process = scene.start().await;
-    process
-        .until("the sends", |process| process.has_sent(EAST) && process.has_sent(OHIO))
-        .await;
-    process.leave().await;
+async fn whoever_leaves_while_a_region_does_not_answer_is_heard_at_once() {
+    let scene = left_at_work().await;
     let faults = scene.rehearsal.faults();
     let silent = faults.add(Rule::always(Act::NoAnswer).within(OHIO));
     let mut process = scene.attach();

@@ -21,7 +21,7 @@ use crate::text::Clean;
 
 /// Looks in a row without an answer after which the lane is said to wait.
 const UNANSWERED: u32 = 3;
-/// How long looks may go without an answer before that is said too: one that is never answered takes long.
+/// How long it may be since an answer before a look's failure is said at once: one that nobody answers takes longer.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Looks are up to this share of the interval early, so that regions do not look in step.
 const JITTER: f64 = 0.15;

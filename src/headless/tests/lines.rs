@@ -147,6 +147,18 @@ fn what_still_runs_is_in_the_last_line() {
     assert!(last.contains("quarterdeck attach a1b2c3d4"), "{last}");
 }
 
+/// SSM has both commands, and of one nobody has seen a host yet.
+#[test]
+fn what_was_just_sent_goes_on_too() {
+    let mut story = Story::start(plan(2, 8)).built().pushed();
+    story.send(0, 0, 1, SendTo::Targets);
+    story.host(0, 0, 1, 0, HostStatus::InProgress);
+    story.send(1, 0, 1, SendTo::Targets);
+    let text = summary(&story, Format::Quiet);
+    let last = text.lines().last().expect("there is a last line");
+    assert!(last.starts_with("16 hosts go on in us-east-1, us-east-2"), "{last}");
+}
+
 #[test]
 fn a_large_rollout_names_those_that_did_not_succeed_and_counts_the_others() {
     let story = finished(1, 200);
