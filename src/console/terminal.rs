@@ -181,6 +181,9 @@ pub(super) struct Reader {
     ended: std::sync::mpsc::Receiver<()>,
 }
 
+/// How long crossterm may look for an event that is there: with no time at all it does not look.
+const GLANCE: Duration = Duration::from_millis(1);
+
 /// How long the end of the thread is waited for. A terminal that vanishes between two looks at it leaves crossterm
 /// spinning: the process must end all the same, and the thread with it.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -231,7 +234,7 @@ fn read(stopped: &UnixStream, events: &mpsc::UnboundedSender<FromTerminal>) -> i
         if keys.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        while event::poll(Duration::ZERO)? {
+        while event::poll(GLANCE)? {
             if events.send(FromTerminal::Event(event::read()?)).is_err() {
                 return Ok(());
             }

@@ -191,6 +191,15 @@ fn a_resized_terminal_is_drawn_anew_from_edge_to_edge() {
         let lines: Vec<&str> = screen.lines().collect();
         assert_eq!(lines.len(), usize::from(rows), "{screen}");
     }
+    // A key that follows a resize is heard as it is pressed, and not with the next one.
+    for (columns, rows) in [(100, 30), (90, 28)] {
+        pty.resize(columns, rows);
+        pty.wait_for(&"─".repeat(usize::from(columns) - 2));
+        pty.type_keys("?");
+        pty.wait_for("┌ keys");
+        pty.type_keys("\u{1b}");
+        pty.wait_for("ctrl-r");
+    }
     pty.resize(30, 8);
     pty.wait_for("has 30x8");
     pty.resize(80, 24);
